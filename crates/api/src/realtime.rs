@@ -98,7 +98,7 @@ impl Realtime {
     /// Ends the subscriptions of users and topics that no connection needs any more.
     fn retain_subscriptions(&self) {
         let users = self.hub.users().into_iter().map(Key::User);
-        let topics = self.hub.topics().into_iter().map(|topic| remote::topic_key(&topic));
+        let topics = self.hub.fanout().topics().into_iter().map(|topic| remote::topic_key(&topic));
         let mut partitions: Vec<_> = users.chain(topics).map(|key| key.partition()).collect();
         partitions.sort_unstable();
         partitions.dedup();

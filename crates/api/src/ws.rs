@@ -171,7 +171,7 @@ impl Client {
                 Err(_) => "invalid",
                 Ok(topic) => match self.check_subscription(peer.user(), &topic).await? {
                     Some(reason) => reason,
-                    None if self.app.realtime.hub().subscribe(peer, &topic) => "ok",
+                    None if self.app.realtime.hub().fanout().subscribe(peer, &topic) => "ok",
                     None => "limit",
                 },
             };
@@ -202,7 +202,7 @@ impl Client {
         let unsubscribe = |text: String| {
             let outcome = match text.parse::<Topic>() {
                 Ok(topic) => {
-                    self.app.realtime.hub().unsubscribe(peer, &topic);
+                    self.app.realtime.hub().fanout().unsubscribe(peer, &topic);
                     "ok"
                 }
                 Err(_) => "invalid",
@@ -215,12 +215,13 @@ impl Client {
     async fn presence(&self, peer: &Arc<Peer>, users: Vec<UserId>) -> Result<Vec<PresenceEvent>, Problem> {
         let acquainted = self.app.chat.list_acquainted(peer.user(), &users).await?;
         let hub = self.app.realtime.hub();
-        hub.watch(peer, acquainted.iter().copied().collect());
-        let offline: Vec<UserId> = acquainted.iter().copied().filter(|user| !hub.is_online(*user)).collect();
+        hub.presence().watch(peer, acquainted.iter().copied().collect());
+        let offline: Vec<UserId> =
+            acquainted.iter().copied().filter(|user| !hub.presence().is_online(*user)).collect();
         let last_seen = self.app.auth.list_last_seen(&offline).await?;
         let state = |user: UserId| PresenceEvent {
             user_id: user.as_uuid(),
-            online: acquainted.contains(&user) && hub.is_online(user),
+            online: acquainted.contains(&user) && hub.presence().is_online(user),
             last_seen_at: last_seen.get(&user).copied().map(Into::into),
         };
         Ok(users.into_iter().map(state).collect())

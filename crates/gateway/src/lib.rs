@@ -7,7 +7,9 @@
 //! | Module | Content |
 //! |---|---|
 //! | [`handshake`] | the WebSocket handshake (RFC 6455, 4) |
-//! | [`hub`] | [`Hub`]: the registry of connections, and delivery of frames |
+//! | [`hub`] | [`Hub`]: admits, counts and closes connections |
+//! | [`fanout`] | [`Fanout`]: delivers frames to users, members and subscribers |
+//! | [`presence`] | [`Presence`]: who is online, and who watches whom |
 //! | [`permit`] | permits and registrations of connections |
 //! | [`connection`] | [`serve`]: reads and writes one connection |
 //! | [`session`] | the state machine of one connection, without I/O: heartbeat, rate limit, expiry of the credential |
@@ -38,8 +40,8 @@
 //! let permit = hub.admit([127, 0, 0, 1].into()).expect("below the limits");
 //! let identity = ConnectionIdentity { user, credential };
 //! let guard = permit.register(ConnectionId::generate(now), identity, ready).expect("below the limits");
-//! assert!(hub.is_online(user));
-//! hub.send_to_users(&[user], &Frame::event(Class::Hint, "hello", &serde_json::json!({})));
+//! assert!(hub.presence().is_online(user));
+//! hub.fanout().send_to_users(&[user], &Frame::event(Class::Hint, "hello", &serde_json::json!({})));
 //! // `serve` writes the frames to the stream of the connection.
 //! # drop(guard);
 //! # }
@@ -48,12 +50,14 @@
 pub mod close;
 pub mod config;
 pub mod connection;
+pub mod fanout;
 pub mod frame;
 pub mod handshake;
 pub mod hub;
 mod outbox;
 pub mod peer;
 pub mod permit;
+pub mod presence;
 mod registry;
 mod reorder;
 pub mod session;
@@ -62,11 +66,13 @@ pub mod topic;
 pub use close::CloseCode;
 pub use config::{Config, Drain};
 pub use connection::{Commands, MAX_MESSAGE_BYTES, MAX_WAITING, reject, serve};
+pub use fanout::{DurableEvent, Fanout, Head};
 pub use frame::{Class, Command, CommandError, Frame, Key};
 pub use handshake::{Handshake, PROTOCOL};
-pub use hub::{DurableEvent, Head, Hub, Presence, Rejection};
+pub use hub::{Hub, Rejection};
 pub use outbox::OutboxLimits;
 pub use peer::{ConnectionIdentity, Credential, Peer};
 pub use permit::{ConnectionGuard, ConnectionPermit};
+pub use presence::{Presence, PresenceChange};
 pub use session::Timing;
 pub use topic::Topic;

@@ -44,7 +44,7 @@ impl ConnectionPermit {
         let config = self.hub.config();
         let peer = Arc::new(Peer::new(id, identity, self.address, config.outbox));
         peer.send(first);
-        let mut registry = self.hub.write();
+        let mut registry = self.hub.registry().write();
         // Checked under the lock: `Hub::drain` cancels first and lists the connections afterwards, so it either sees
         // this connection, or this check sees that the node drains.
         if self.hub.is_draining() {
@@ -62,7 +62,7 @@ impl ConnectionPermit {
         let was_offline = registry.offline_since.remove(&identity.user).is_some();
         drop(registry);
         if is_first && !was_offline {
-            self.hub.notify_presence(identity.user, true);
+            self.hub.presence().notify(identity.user, true);
         }
         Ok(ConnectionGuard { permit: self, peer })
     }
@@ -92,6 +92,6 @@ impl ConnectionGuard {
 
 impl Drop for ConnectionGuard {
     fn drop(&mut self) {
-        self.permit.hub.write().remove(&self.peer);
+        self.permit.hub.registry().write().remove(&self.peer);
     }
 }

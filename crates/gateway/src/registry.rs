@@ -2,13 +2,27 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 use blegram_domain::{ConnectionId, UserId};
 use tokio::time::Instant;
 
 use crate::{Topic, peer::Peer};
+
+/// The registry, shared by the parts of the hub.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SharedRegistry(Arc<RwLock<Registry>>);
+
+impl SharedRegistry {
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, Registry> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn write(&self) -> RwLockWriteGuard<'_, Registry> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 #[derive(Debug, Default)]
 pub(crate) struct Registry {

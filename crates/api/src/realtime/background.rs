@@ -5,7 +5,7 @@ use std::{collections::HashSet, time::Duration};
 use blegram_bus::{Inbox, Work};
 use blegram_chat::ChangePosition;
 use blegram_domain::SessionId;
-use blegram_gateway::{CloseCode, Head, Presence};
+use blegram_gateway::{CloseCode, Head, PresenceChange};
 use tokio::{
     sync::mpsc,
     time::{Interval, MissedTickBehavior, interval, timeout},
@@ -32,7 +32,7 @@ const RETAIN_INTERVAL: Duration = Duration::from_secs(60);
 /// The receivers of queued events and of those of other nodes; [`Background::run`] processes them.
 pub struct Background {
     pub(super) feed: mpsc::Receiver<blegram_social::Event>,
-    pub(super) presence: mpsc::Receiver<Presence>,
+    pub(super) presence: mpsc::Receiver<PresenceChange>,
     pub(super) inbox: Inbox,
     pub(super) bus_work: Work<'static, ()>,
 }
@@ -152,7 +152,7 @@ async fn send_lagging_heads(
     while !users.is_empty() {
         let (heads, next) =
             timeout(DATABASE_TIMEOUT, app.chat.heads_changed(&users, (before, &until), after)).await??;
-        app.realtime.hub.send_heads(heads.into_iter().map(head).collect());
+        app.realtime.hub.fanout().send_heads(heads.into_iter().map(head).collect());
         after = next;
         if after.is_none() {
             break;
@@ -169,10 +169,10 @@ fn head(head: blegram_chat::ChangedHead) -> Head {
 /// Largest number of users in one query.
 const USERS_PER_QUERY: usize = 100;
 
-async fn send_presence(app: &App, mut changes: mpsc::Receiver<Presence>) {
-    while let Some(Presence { user, is_online }) = changes.recv().await {
+async fn send_presence(app: &App, mut changes: mpsc::Receiver<PresenceChange>) {
+    while let Some(PresenceChange { user, is_online }) = changes.recv().await {
         let mut acquainted = HashSet::new();
-        for watchers in app.realtime.hub.watchers(user).chunks(USERS_PER_QUERY) {
+        for watchers in app.realtime.hub.presence().watchers(user).chunks(USERS_PER_QUERY) {
             match timeout(DATABASE_TIMEOUT, app.chat.list_acquainted(user, watchers)).await {
                 Ok(Ok(some)) => acquainted.extend(some),
                 Ok(Err(error)) => warn(&error, "presence"),
@@ -182,6 +182,6 @@ async fn send_presence(app: &App, mut changes: mpsc::Receiver<Presence>) {
         let last_seen_at = (!is_online).then(|| app.clock.now().into());
         let presence = PresenceEvent { user_id: user.as_uuid(), online: is_online, last_seen_at };
         let frame = state(EventName::Presence, &[&user], &presence);
-        app.realtime.hub.send_to_watchers(user, &frame, |watcher| acquainted.contains(&watcher));
+        app.realtime.hub.presence().send_to_watchers(user, &frame, |watcher| acquainted.contains(&watcher));
     }
 }

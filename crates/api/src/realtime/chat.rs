@@ -31,7 +31,7 @@ impl Realtime {
                 let added = ConversationAddedEvent { conversation };
                 let frame =
                     protocol::event(Class::State(membership(id)), EventName::ConversationAdded, &added);
-                self.hub.send_to_users(&[user], &frame);
+                self.hub.fanout().send_to_users(&[user], &frame);
             }
             Event::Removed { user, conversation, reason } => {
                 let removed = ConversationRemovedEvent {
@@ -40,7 +40,7 @@ impl Realtime {
                 };
                 let class = Class::Removed { conversation, key: membership(conversation) };
                 let frame = protocol::event(class, EventName::ConversationRemoved, &removed);
-                self.hub.send_to_users(&[user], &frame);
+                self.hub.fanout().send_to_users(&[user], &frame);
             }
             Event::Read { conversation, user, read_no, members } => {
                 let read = ConversationReadEvent {
@@ -49,7 +49,7 @@ impl Realtime {
                     read_no,
                 };
                 let frame = state(EventName::ConversationRead, &[&conversation, &user], &read);
-                self.hub.send_to_users(&members, &frame);
+                self.hub.fanout().send_to_users(&members, &frame);
             }
             Event::Delivered { conversation, user, delivered_seq, members } => {
                 let delivered = ConversationDeliveredEvent {
@@ -58,12 +58,12 @@ impl Realtime {
                     delivered_seq,
                 };
                 let frame = state(EventName::ConversationDelivered, &[&conversation, &user], &delivered);
-                self.hub.send_to_users(&members, &frame);
+                self.hub.fanout().send_to_users(&members, &frame);
             }
             Event::Typing { conversation, user, members } => {
                 let typing = TypingEvent { conversation_id: conversation.as_uuid(), user_id: user.as_uuid() };
                 let frame = protocol::event(Class::Hint, EventName::Typing, &typing);
-                self.hub.send_to_open(conversation, &members, &frame);
+                self.hub.fanout().send_to_open(conversation, &members, &frame);
             }
         }
     }
@@ -79,7 +79,7 @@ impl Realtime {
         let rendered = ConversationEvent::render(event, &self.media.links());
         let class = Class::DurableEvent { conversation, seq, last_message_no };
         let frame = Frame::event(class, &rendered.ev, &rendered.d);
-        self.hub.send_durable(DurableEvent { conversation, seq, members, head_only, frame });
+        self.hub.fanout().send_durable(DurableEvent { conversation, seq, members, head_only, frame });
     }
 }
 

@@ -121,12 +121,13 @@ impl Feed {
         let links = self.app.media.links();
         for topic in topics {
             audience.revoke(&hub, &topic, &view.post);
-            if hub.subscribers(&topic).is_empty() {
+            if hub.fanout().subscribers(&topic).is_empty() {
                 continue;
             }
             let event = PostEvent::new(topic.to_string(), view.clone(), &links);
             let frame = protocol::event(Class::Hint, EventName::PostCreated, &event);
-            hub.send_post(&topic, view.post.id, &frame, |user| audience.receives(user, &view.post, &topic));
+            hub.fanout()
+                .send_post(&topic, view.post.id, &frame, |user| audience.receives(user, &view.post, &topic));
         }
         Ok(())
     }
@@ -143,7 +144,7 @@ impl Feed {
         let hub = self.app.realtime.hub().clone();
         let links = self.app.media.links();
         for topic in topics {
-            if hub.subscribers(&topic).is_empty() {
+            if hub.fanout().subscribers(&topic).is_empty() {
                 continue;
             }
             let is_on = |post: &Post| topic == Topic::Post(post.id) || topics_of(post).contains(&topic);
@@ -152,11 +153,11 @@ impl Feed {
             let about: [&dyn std::fmt::Display; 2] = [&topic, &before.id];
             let event = PostEvent::new(topic.to_string(), view.clone(), &links);
             let updated = protocol::event(key(&about), EventName::PostUpdated, &event);
-            hub.send_to_topic(&topic, &updated, receives);
+            hub.fanout().send_to_topic(&topic, &updated, receives);
             // For subscribers who saw the post in this topic before the edit and no longer do.
             let removed =
                 protocol::event(key(&about), EventName::PostDeleted, &deleted(&topic, before.id, None));
-            hub.send_to_topic(&topic, &removed, |user| received(user) && !receives(user));
+            hub.fanout().send_to_topic(&topic, &removed, |user| received(user) && !receives(user));
             audience.revoke(&hub, &topic, &view.post);
         }
         Ok(())
@@ -171,9 +172,9 @@ impl Feed {
         for topic in topics {
             let about: [&dyn std::fmt::Display; 2] = [&topic, &post.id];
             let frame = protocol::event(key(&about), EventName::PostDeleted, &deleted(&topic, post.id, None));
-            hub.send_to_topic(&topic, &frame, |user| audience.receives(user, post, &topic));
+            hub.fanout().send_to_topic(&topic, &frame, |user| audience.receives(user, post, &topic));
         }
-        hub.revoke_topic(&Topic::Post(post.id), |_| true);
+        hub.fanout().revoke_topic(&Topic::Post(post.id), |_| true);
         Ok(())
     }
 
@@ -189,7 +190,7 @@ impl Feed {
         let frame = protocol::event(class, name, &event);
         let hub = self.app.realtime.hub();
         of_post.revoke(hub, &topic, post);
-        hub.send_to_topic(&topic, &frame, |user| {
+        hub.fanout().send_to_topic(&topic, &frame, |user| {
             of_post.receives(user, post, &topic)
                 && of_comment.as_ref().is_none_or(|audience| audience.includes(user))
         });
@@ -203,7 +204,7 @@ impl Feed {
         let frame = protocol::event(key(&[&topic, &comment.id]), EventName::CommentDeleted, &event);
         let hub = self.app.realtime.hub();
         of_post.revoke(hub, &topic, post);
-        hub.send_to_topic(&topic, &frame, |user| {
+        hub.fanout().send_to_topic(&topic, &frame, |user| {
             of_post.receives(user, post, &topic)
                 && of_comment.as_ref().is_none_or(|audience| audience.includes(user))
         });
@@ -248,7 +249,7 @@ impl Feed {
             return Ok(());
         };
         let frame = state(EventName::PostCounts, &[&post], counts);
-        self.app.realtime.hub().send_to_topic(&topic, &frame, |user| audience.includes(user));
+        self.app.realtime.hub().fanout().send_to_topic(&topic, &frame, |user| audience.includes(user));
         Ok(())
     }
 
@@ -267,7 +268,7 @@ impl Feed {
         let notification = Notification::render(view, &self.app.media.links());
         let created = NotificationCreatedEvent { notification };
         let frame = protocol::event(about_notification(id), EventName::NotificationCreated, &created);
-        self.app.realtime.hub().send_to_users(&[recipient], &frame);
+        self.app.realtime.hub().fanout().send_to_users(&[recipient], &frame);
         Ok(())
     }
 
@@ -286,14 +287,14 @@ impl Feed {
         for id in ids {
             let deleted = NotificationDeletedEvent { id: id.as_uuid(), unread_count: mark.unread_count };
             let frame = protocol::event(about_notification(*id), EventName::NotificationDeleted, &deleted);
-            hub.send_to_users(&[recipient], &frame);
+            hub.fanout().send_to_users(&[recipient], &frame);
         }
         Ok(())
     }
 
     fn notifications_read(&self, user: UserId, mark: ReadMark) {
         let frame = state(EventName::NotificationState, &[], &NotificationRead::from(mark));
-        self.app.realtime.hub().send_to_users(&[user], &frame);
+        self.app.realtime.hub().fanout().send_to_users(&[user], &frame);
     }
 }
 

@@ -154,7 +154,9 @@ impl Realtime {
     fn has_audience(&self, keys: &[Key]) -> bool {
         keys.iter().any(|key| match key {
             Key::User(user) => self.hub.is_connected(*user),
-            Key::Topic(topic) => topic.parse().is_ok_and(|topic| !self.hub.subscribers(&topic).is_empty()),
+            Key::Topic(topic) => {
+                topic.parse().is_ok_and(|topic| !self.hub.fanout().subscribers(&topic).is_empty())
+            }
             Key::All => true,
         })
     }

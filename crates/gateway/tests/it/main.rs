@@ -12,7 +12,7 @@ use std::{
 use blegram_domain::{Clock, ConnectionId, ConversationId, SessionId, SystemClock, UserId};
 use blegram_gateway::{
     Class, CloseCode, Command, Commands, Config, ConnectionIdentity, Credential, DurableEvent, Frame, Hub,
-    Peer, Presence, Rejection, Timing, Topic, reject, serve,
+    Peer, PresenceChange, Rejection, Timing, Topic, reject, serve,
 };
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -72,7 +72,7 @@ impl Commands for Echo {
 
 struct World {
     hub: Hub,
-    presence: mpsc::Receiver<Presence>,
+    presence: mpsc::Receiver<PresenceChange>,
     echo: Arc<Echo>,
 }
 
@@ -203,17 +203,17 @@ async fn slow_reader_is_closed_and_delays_no_other_client() {
     let (stalled, mut other) =
         (world.connect_with(user(), Duration::from_secs(3600), 256).await, world.connect(user()).await);
     for client in [&stalled, &other] {
-        assert!(world.hub.subscribe(&client.peer, &topic));
+        assert!(world.hub.fanout().subscribe(&client.peer, &topic));
     }
     let start = Instant::now();
     for n in 0..1000 {
-        world.hub.send_to_topic(&topic, &hint(&n.to_string()), |_| true);
+        world.hub.fanout().send_to_topic(&topic, &hint(&n.to_string()), |_| true);
         assert_eq!(other.frame().await["d"], json!(n.to_string()));
     }
     assert_eq!(start.elapsed(), Duration::ZERO, "the slow client delays no other");
     assert_eq!(stalled.end.await.unwrap(), Some(CloseCode::Slow));
     assert_eq!(start.elapsed().as_secs(), 21, "20 s of stall and 1 s for the closing handshake");
-    assert_eq!(world.hub.subscribers(&topic), [other.peer.user()]);
+    assert_eq!(world.hub.fanout().subscribers(&topic), [other.peer.user()]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -380,16 +380,16 @@ async fn members_receive_each_event_once_and_in_order() {
     let (hub, shutdown) = (world.hub.clone(), end.clone());
     TaskTracker::new().spawn(async move { hub.run(&shutdown).await });
     for seq in [1, 3, 2, 2, 4] {
-        world.hub.send_durable(durable(conversation, seq, &[ann, bob]));
+        world.hub.fanout().send_durable(durable(conversation, seq, &[ann, bob]));
     }
     for seq in 1..=4 {
         assert_eq!(a.frame().await["d"], seq);
     }
     let start = Instant::now();
-    world.hub.send_durable(durable(conversation, 6, &[ann]));
+    world.hub.fanout().send_durable(durable(conversation, 6, &[ann]));
     assert_eq!(a.frame().await["d"], 6, "the event does not wait long for the missing one before it");
     assert!((50..=80).contains(&start.elapsed().as_millis()));
-    world.hub.send_to_users(&[eve], &hint("nothing before"));
+    world.hub.fanout().send_to_users(&[eve], &hint("nothing before"));
     assert_eq!(e.frame().await["ev"], "hint");
     end.cancel();
 }
@@ -400,12 +400,15 @@ async fn members_who_may_not_see_an_event_receive_the_head() {
     let (ann, bob) = (user(), user());
     let (mut a, mut b) = (world.connect(ann).await, world.connect(bob).await);
     let conversation = ConversationId::generate(SystemClock.now());
-    world.hub.send_durable(durable(conversation, 1, &[ann, bob]));
-    world.hub.send_durable(DurableEvent { head_only: vec![bob], ..durable(conversation, 2, &[ann]) });
+    world.hub.fanout().send_durable(durable(conversation, 1, &[ann, bob]));
+    world
+        .hub
+        .fanout()
+        .send_durable(DurableEvent { head_only: vec![bob], ..durable(conversation, 2, &[ann]) });
     assert_eq!(b.frame().await["d"], 1);
     let head = b.frame().await;
     assert_eq!((&head["ev"], &head["d"]["last_seq"]), (&json!("conversation.head"), &json!(2)));
-    world.hub.send_durable(durable(conversation, 3, &[ann, bob]));
+    world.hub.fanout().send_durable(durable(conversation, 3, &[ann, bob]));
     assert_eq!(b.frame().await["d"], 3);
     for seq in 1..=3 {
         assert_eq!(a.frame().await["d"], seq);
@@ -447,18 +450,18 @@ async fn presence_ends_after_the_grace_period() {
     TaskTracker::new().spawn(async move { hub.run(&shutdown).await });
     let ann = user();
     let first = world.connect(ann).await;
-    assert_eq!(world.presence.recv().await, Some(Presence { user: ann, is_online: true }));
+    assert_eq!(world.presence.recv().await, Some(PresenceChange { user: ann, is_online: true }));
     // A user who reconnects within the grace period, such as after a page reload, stays online.
     drop(first.ws);
     first.end.await.unwrap();
-    assert!(world.hub.is_online(ann) && !world.hub.is_connected(ann));
+    assert!(world.hub.presence().is_online(ann) && !world.hub.is_connected(ann));
     let second = world.connect(ann).await;
     let start = Instant::now();
     drop(second.ws);
     second.end.await.unwrap();
-    assert_eq!(world.presence.recv().await, Some(Presence { user: ann, is_online: false }));
+    assert_eq!(world.presence.recv().await, Some(PresenceChange { user: ann, is_online: false }));
     assert!((20..=22).contains(&start.elapsed().as_secs()));
-    assert!(!world.hub.is_online(ann));
+    assert!(!world.hub.presence().is_online(ann));
 }
 
 #[tokio::test(start_paused = true)]

@@ -54,7 +54,8 @@ impl Feed {
     /// the author's account is not active.
     pub(super) async fn audience(&mut self, author: UserId, topics: &[Topic]) -> Result<Option<Audience>> {
         let hub = self.app.realtime.hub();
-        let viewers: HashSet<UserId> = topics.iter().flat_map(|topic| hub.subscribers(topic)).collect();
+        let viewers: HashSet<UserId> =
+            topics.iter().flat_map(|topic| hub.fanout().subscribers(topic)).collect();
         if viewers.is_empty() {
             return Ok(None);
         }
@@ -121,8 +122,8 @@ impl Audience {
     /// revoked.
     pub(super) fn revoke(&self, hub: &blegram_gateway::Hub, topic: &Topic, post: &Post) {
         match topic {
-            Topic::Post(_) => hub.revoke_topic(topic, |user| !self.may_see(user, post)),
-            Topic::User(author) => hub.revoke_topic(topic, |user| {
+            Topic::Post(_) => hub.fanout().revoke_topic(topic, |user| !self.may_see(user, post)),
+            Topic::User(author) => hub.fanout().revoke_topic(topic, |user| {
                 let relation = self.relation(user);
                 let is_open = self.author.check_lists_visible(relation, user == *author).is_ok();
                 !(self.author.is_header_visible(relation) && is_open)

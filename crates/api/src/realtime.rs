@@ -9,7 +9,8 @@
 //! - Chat events carry their recipients and are sent at once ([`chat`]).
 //! - Events about posts, comments and notifications are queued for [`feed`], which first asks the database which
 //!   subscribers may see them.
-//! - [`Background`] runs the feed, the bus, and the periodic work: presence, delivery marks, sessions that ended elsewhere,
+//! - Nodes report to each other who is online ([`presence`]).
+//! - [`Background`] runs the feed, the bus, and the periodic work: delivery marks, sessions that ended elsewhere,
 //!   and conversations whose events this node did not deliver ([`pace`] says how often).
 
 mod announced;
@@ -17,6 +18,7 @@ mod background;
 mod chat;
 mod feed;
 mod pace;
+mod presence;
 pub(crate) mod protocol;
 mod remote;
 
@@ -28,10 +30,10 @@ use std::{
 
 use blegram_bus::{Bus, Connected, Health, Key};
 use blegram_domain::{ConversationId, EventSink, UserId};
-use blegram_gateway::{Class, CloseCode, Config, Frame, Hub, Topic};
+use blegram_gateway::{Class, CloseCode, Config, Frame, Hub, NodeId, Topic};
 use blegram_media::Media;
 use serde::Serialize;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 pub use self::background::Background;
 use self::protocol::EventName;
@@ -49,6 +51,9 @@ const DATABASE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Sends events to the connections of this node. Cheap to clone. It is the [`EventSink`] of every feature.
 #[derive(Clone)]
 pub struct Realtime {
+    node: NodeId,
+    /// Another node missed messages about presence.
+    ask_again: Arc<Notify>,
     hub: Hub,
     media: Media,
     bus: Arc<dyn Bus>,
@@ -63,7 +68,15 @@ impl Realtime {
         let (hub, presence) = Hub::new(config);
         let (feed, receiver) = mpsc::channel(MAX_FEED);
         let Connected { bus, inbox, work } = connected;
-        let realtime = Self { hub, media, bus, feed, delivered: Arc::default() };
+        let realtime = Self {
+            node: NodeId::random(),
+            ask_again: Arc::default(),
+            hub,
+            media,
+            bus,
+            feed,
+            delivered: Arc::default(),
+        };
         (realtime, Background { feed: receiver, presence, inbox, bus_work: work })
     }
 
@@ -87,6 +100,11 @@ impl Realtime {
         self.bus.subscribe(&[Key::User(user).partition()]).await
     }
 
+    /// Subscribes this node to what only it needs.
+    async fn subscribe_node(&self) -> bool {
+        self.bus.subscribe(&[presence::node_key(self.node).partition()]).await
+    }
+
     /// Subscribes this node to the events of topics that a connection is about to subscribe to.
     pub(crate) async fn subscribe_topics(&self, topics: &[Topic]) {
         let partitions: Vec<_> = topics.iter().map(|topic| remote::topic_key(topic).partition()).collect();
@@ -99,7 +117,8 @@ impl Realtime {
     fn retain_subscriptions(&self) {
         let users = self.hub.users().into_iter().map(Key::User);
         let topics = self.hub.fanout().topics().into_iter().map(|topic| remote::topic_key(&topic));
-        let mut partitions: Vec<_> = users.chain(topics).map(|key| key.partition()).collect();
+        let mut partitions: Vec<_> =
+            users.chain(topics).chain([presence::node_key(self.node)]).map(|key| key.partition()).collect();
         partitions.sort_unstable();
         partitions.dedup();
         self.bus.retain(&partitions);

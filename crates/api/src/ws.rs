@@ -215,7 +215,8 @@ impl Client {
     async fn presence(&self, peer: &Arc<Peer>, users: Vec<UserId>) -> Result<Vec<PresenceEvent>, Problem> {
         let acquainted = self.app.chat.list_acquainted(peer.user(), &users).await?;
         let hub = self.app.realtime.hub();
-        hub.presence().watch(peer, acquainted.iter().copied().collect());
+        let new = hub.presence().watch(peer, acquainted.iter().copied().collect());
+        self.app.realtime.ask_presence(&new, false);
         let offline: Vec<UserId> =
             acquainted.iter().copied().filter(|user| !hub.presence().is_online(*user)).collect();
         let last_seen = self.app.auth.list_last_seen(&offline).await?;

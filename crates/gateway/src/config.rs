@@ -28,6 +28,8 @@ pub struct Config {
     pub posts_per_second: u32,
     /// How long a user stays online after their last connection ended.
     pub presence_grace: Duration,
+    /// How long what another node reported about its users holds after its last sign of life.
+    pub presence_lease: Duration,
     /// How the reconnects of clients are spread when the node shuts down.
     pub drain: Drain,
 }
@@ -71,6 +73,7 @@ impl Default for Config {
             topics_per_connection: 64,
             posts_per_second: 5,
             presence_grace: Duration::from_secs(20),
+            presence_lease: Duration::from_secs(30),
             drain: Drain {
                 per_second: FIVE_HUNDRED,
                 shortest: Duration::from_secs(5),

@@ -73,6 +73,6 @@ pub use hub::{Hub, Rejection};
 pub use outbox::OutboxLimits;
 pub use peer::{ConnectionIdentity, Credential, Peer};
 pub use permit::{ConnectionGuard, ConnectionPermit};
-pub use presence::{Presence, PresenceChange};
+pub use presence::{NodeId, Place, Presence, PresenceChange};
 pub use session::Timing;
 pub use topic::Topic;

@@ -62,7 +62,7 @@ impl ConnectionPermit {
         let was_offline = registry.offline_since.remove(&identity.user).is_some();
         drop(registry);
         if is_first && !was_offline {
-            self.hub.presence().notify(identity.user, true);
+            self.hub.presence().notify_here(identity.user);
         }
         Ok(ConnectionGuard { permit: self, peer })
     }

@@ -1,6 +1,6 @@
 //! The background work of realtime delivery: events of other nodes, and the checks for what no event reported.
 
-use std::{collections::HashSet, time::Duration};
+use std::time::Duration;
 
 use blegram_bus::{Inbox, Work};
 use blegram_chat::ChangePosition;
@@ -15,10 +15,9 @@ use tokio_util::sync::CancellationToken;
 use super::{
     DATABASE_TIMEOUT, feed,
     pace::{Check, Pace},
-    protocol::EventName,
-    remote, state, warn,
+    presence, remote, warn,
 };
-use crate::{App, schema::gateway::PresenceEvent};
+use crate::App;
 
 /// Interval in which delivery marks are written and sent to the other members.
 const MARK_INTERVAL: Duration = Duration::from_secs(2);
@@ -45,7 +44,9 @@ impl Background {
         let periodic = async {
             tokio::join!(
                 feed.run(self.feed),
-                send_presence(app, self.presence),
+                presence::send_changes(app, self.presence),
+                presence::stay_alive(&app.realtime),
+                presence::ask_after_losses(&app.realtime, app.realtime.health()),
                 write_delivered(app),
                 end_sessions(app),
                 send_heads(app),
@@ -67,6 +68,7 @@ fn every(span: Duration) -> Interval {
 }
 
 async fn retain_subscriptions(app: &App) {
+    app.realtime.subscribe_node().await;
     let mut times = every(RETAIN_INTERVAL);
     loop {
         times.tick().await;
@@ -164,24 +166,4 @@ async fn send_lagging_heads(
 fn head(head: blegram_chat::ChangedHead) -> Head {
     let blegram_chat::ChangedHead { conversation, last_seq, last_message_no, members } = head;
     Head { conversation, last_seq, last_message_no, members }
-}
-
-/// Largest number of users in one query.
-const USERS_PER_QUERY: usize = 100;
-
-async fn send_presence(app: &App, mut changes: mpsc::Receiver<PresenceChange>) {
-    while let Some(PresenceChange { user, is_online }) = changes.recv().await {
-        let mut acquainted = HashSet::new();
-        for watchers in app.realtime.hub.presence().watchers(user).chunks(USERS_PER_QUERY) {
-            match timeout(DATABASE_TIMEOUT, app.chat.list_acquainted(user, watchers)).await {
-                Ok(Ok(some)) => acquainted.extend(some),
-                Ok(Err(error)) => warn(&error, "presence"),
-                Err(elapsed) => warn(&elapsed, "presence"),
-            }
-        }
-        let last_seen_at = (!is_online).then(|| app.clock.now().into());
-        let presence = PresenceEvent { user_id: user.as_uuid(), online: is_online, last_seen_at };
-        let frame = state(EventName::Presence, &[&user], &presence);
-        app.realtime.hub.presence().send_to_watchers(user, &frame, |watcher| acquainted.contains(&watcher));
-    }
 }

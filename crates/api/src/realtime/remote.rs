@@ -10,7 +10,7 @@ use blegram_domain::{Post, UserId};
 use blegram_gateway::Topic;
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Realtime, feed::topics_of};
+use super::{Realtime, feed::topics_of, presence};
 use crate::App;
 
 /// An event that other nodes receive.
@@ -154,6 +154,7 @@ impl Realtime {
     fn has_audience(&self, keys: &[Key]) -> bool {
         keys.iter().any(|key| match key {
             Key::User(user) => self.hub.is_connected(*user),
+            Key::Topic(_) if *key == presence::node_key(self.node) => true,
             Key::Topic(topic) => {
                 topic.parse().is_ok_and(|topic| !self.hub.fanout().subscribers(&topic).is_empty())
             }
@@ -184,6 +185,8 @@ fn deliver(app: &App, envelope: &Envelope) -> serde_json::Result<bool> {
         realtime.deliver_chat(event);
     } else if let Some(event) = parse(envelope)? {
         realtime.deliver_social(event);
+    } else if let Some(message) = parse(envelope)? {
+        realtime.hear(message);
     } else if let Some(event) = parse(envelope)? {
         // The cache first: a client that reconnects must not find its session valid.
         app.auth.clear_session_cache();

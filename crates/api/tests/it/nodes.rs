@@ -10,7 +10,7 @@ use blegram_domain::Username;
 use blegram_limits::{Quota, Quotas, Shared, SharedSettings};
 use blegram_persistence::testing::Backend;
 use rstest_reuse::apply;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{
     task::JoinSet,
     time::{Instant, timeout},
@@ -359,4 +359,108 @@ async fn commands_and_requests_of_a_user_count_together_on_all_nodes(#[case] bac
     let path = format!("/api/v1/conversations/{id}/messages");
     let body = json!({ "client_id": client_id(), "text": "five" });
     ann.post(&path, &body).await.assert_problem(429, "rate-limited");
+}
+
+/// A site of which users go offline as soon as they disconnect, and the users of a dead node after three seconds.
+async fn with_presence(backend: Backend, bus: TestBus) -> TestApp {
+    let gateway = blegram_gateway::Config {
+        presence_grace: Duration::ZERO,
+        presence_lease: Duration::from_secs(3),
+        ..blegram_gateway::Config::default()
+    };
+    TestApp::with(backend, Settings { bus, gateway, ..Settings::default() }).await
+}
+
+/// The presence of `user`, whom the connection watches from now on.
+async fn presence(socket: &mut Socket, user: &Actor<'_>) -> bool {
+    let user = user.get("/api/v1/me").await.json()["id"].clone();
+    let answer = socket.gets("presence", json!({ "users": [user] })).await;
+    answer["states"][0]["online"].as_bool().unwrap()
+}
+
+/// Waits for the event that somebody is online or not. A connection may receive the same state twice.
+async fn learns_of(socket: &mut Socket, is_online: bool) -> Value {
+    loop {
+        let event = socket.receives("presence").await;
+        if event["online"] == is_online {
+            return event;
+        }
+    }
+}
+
+/// Watches `user`, and waits until they are shown as online or not.
+async fn sees(socket: &mut Socket, user: &Actor<'_>, is_online: bool) {
+    if presence(socket, user).await != is_online {
+        learns_of(socket, is_online).await;
+    }
+    assert_eq!(presence(socket, user).await, is_online);
+}
+
+#[rstest::rstest]
+#[case::redis(TestBus::Redis(testing::shared()))]
+#[case::exchange(TestBus::Exchange(Exchange::default()))]
+#[tokio::test]
+async fn presence_is_that_of_all_nodes(#[case] bus: TestBus) {
+    let t = with_presence(Backend::Sqlite, bus).await;
+    t.is_healthy().await;
+    let (second, third) = (t.joined_by_another().await, t.joined_by_another().await);
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    ann.starts_conversation(&["@bob"], Some("us")).await;
+    let mut b = second.also(&bob).connects().await;
+    sees(&mut b, &ann, false).await;
+    let here = ann.connects().await;
+    learns_of(&mut b, true).await;
+
+    // A node that begins to watch asks the others.
+    let mut late = third.also(&bob).connects().await;
+    sees(&mut late, &ann, true).await;
+
+    // On another node as well: she is online until she has left both.
+    let there = third.also(&ann).connects().await;
+    let id = ann.get("/api/v1/me").await.json()["id"].as_str().unwrap().parse().unwrap();
+    drop(here);
+    let left_here = async {
+        while t.realtime.hub().presence().is_online_here(id) {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(TIMEOUT, left_here).await.expect("she goes offline on this node");
+    assert!(presence(&mut b, &ann).await);
+    drop(there);
+    assert!(learns_of(&mut b, false).await["last_seen_at"].is_string());
+    learns_of(&mut late, false).await;
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn users_of_a_dead_node_go_offline(#[case] backend: Backend) {
+    let t = with_presence(backend, TestBus::Redis(testing::shared())).await;
+    t.is_healthy().await;
+    let dying = t.joined_by_another().await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    ann.starts_conversation(&["@bob"], Some("us")).await;
+    let _a = dying.also(&ann).connects().await;
+    let mut b = bob.connects().await;
+    sees(&mut b, &ann, true).await;
+    drop(dying);
+    learns_of(&mut b, false).await;
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn presence_is_asked_for_again_after_an_outage(#[case] backend: Backend) {
+    let mut redis = RedisServer::start().await;
+    let t = with_presence(backend, TestBus::Redis(redis.settings())).await;
+    t.is_healthy().await;
+    let elsewhere = t.joined_by_another().await;
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    ann.starts_conversation(&["@bob"], Some("us")).await;
+    let mut b = elsewhere.also(&bob).connects().await;
+    sees(&mut b, &ann, false).await;
+    redis.stop();
+    elsewhere.reaches(true).await;
+    t.reaches(true).await;
+    let _a = ann.connects().await;
+    redis.restart().await;
+    learns_of(&mut b, true).await;
 }

@@ -12,7 +12,7 @@ use std::{
 use blegram_domain::{Clock, ConnectionId, ConversationId, SessionId, SystemClock, UserId};
 use blegram_gateway::{
     Class, CloseCode, Command, Commands, Config, ConnectionIdentity, Credential, DurableEvent, Frame, Hub,
-    Peer, PresenceChange, Rejection, Timing, Topic, reject, serve,
+    Peer, Place, PresenceChange, Rejection, Timing, Topic, reject, serve,
 };
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -450,7 +450,7 @@ async fn presence_ends_after_the_grace_period() {
     TaskTracker::new().spawn(async move { hub.run(&shutdown).await });
     let ann = user();
     let first = world.connect(ann).await;
-    assert_eq!(world.presence.recv().await, Some(PresenceChange { user: ann, is_online: true }));
+    assert_eq!(world.presence.recv().await, Some(PresenceChange { user: ann, place: Place::Here }));
     // A user who reconnects within the grace period, such as after a page reload, stays online.
     drop(first.ws);
     first.end.await.unwrap();
@@ -459,7 +459,7 @@ async fn presence_ends_after_the_grace_period() {
     let start = Instant::now();
     drop(second.ws);
     second.end.await.unwrap();
-    assert_eq!(world.presence.recv().await, Some(PresenceChange { user: ann, is_online: false }));
+    assert_eq!(world.presence.recv().await, Some(PresenceChange { user: ann, place: Place::Here }));
     assert!((20..=22).contains(&start.elapsed().as_secs()));
     assert!(!world.hub.presence().is_online(ann));
 }

@@ -54,6 +54,7 @@ fn events(registry: &mut Registry) -> Vec<Message> {
     messages! { registry, EventName;
         Ready, wire::Ready, "The first frame of a connection. 연결 후 첫 프레임입니다.";
         AuthExpiring, wire::AuthExpiringEvent, "The credential expires soon: renew it with `auth`. Sent once per credential, two minutes before it expires, or a fifth of its lifetime if that is less. 자격 증명이 곧 만료되니 `auth`로 갱신하세요. 자격 증명마다 한 번, 만료 2분 전(수명이 짧으면 수명의 5분의 1이 남았을 때)에 보냅니다.";
+        Degraded, wire::DegradedEvent, "State. Nodes cannot reach each other, or can again: the new value of `degraded` in `ready`. 노드끼리 연결되지 않거나 다시 연결되었습니다. `ready`의 `degraded` 값이 바뀐 것입니다.";
         Reconnect, wire::ReconnectEvent, "This node is shutting down: reconnect after the delay. 노드가 종료되니 알려 준 시간 뒤에 다시 연결하세요.";
         MessageCreated, EventBody, "Durable. A message was sent. 새 메시지가 전송되었습니다.";
         MessageEdited, EventBody, "Durable. A message was edited. 메시지가 수정되었습니다.";

@@ -37,6 +37,7 @@ use tokio::sync::{Notify, mpsc, watch};
 
 pub use self::background::Background;
 use self::protocol::EventName;
+use crate::schema::gateway::DegradedEvent;
 
 /// Capacity of the feed queue. Further events are dropped: clients see the change when they load the resource.
 const MAX_FEED: usize = 1024;
@@ -88,6 +89,11 @@ impl Realtime {
     /// Whether events of other nodes are late.
     pub fn is_degraded(&self) -> bool {
         self.health().borrow().is_degraded()
+    }
+
+    /// The event that says whether events of other nodes are late now.
+    pub(crate) fn degraded(&self) -> Frame {
+        state(EventName::Degraded, &[], &DegradedEvent { degraded: self.is_degraded() })
     }
 
     fn health(&self) -> watch::Receiver<Health> {

@@ -124,6 +124,13 @@ impl Fanout {
         }
     }
 
+    /// Sends a frame to all connections.
+    pub fn send_to_all(&self, frame: &Frame) {
+        for peer in self.registry.read().peers.values() {
+            peer.send(frame.clone());
+        }
+    }
+
     /// Sends a frame to all connections of `users`.
     pub fn send_to_users(&self, users: &[UserId], frame: &Frame) {
         for peer in self.registry.read().peers_of_users(users) {

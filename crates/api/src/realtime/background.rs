@@ -47,6 +47,7 @@ impl Background {
                 presence::send_changes(app, self.presence),
                 presence::stay_alive(&app.realtime),
                 presence::ask_after_losses(&app.realtime, app.realtime.health()),
+                send_degraded(app),
                 write_delivered(app),
                 end_sessions(app),
                 send_heads(app),
@@ -73,6 +74,18 @@ async fn retain_subscriptions(app: &App) {
     loop {
         times.tick().await;
         app.realtime.retain_subscriptions();
+    }
+}
+
+/// Sends the state of the bus to every connection when it changes.
+async fn send_degraded(app: &App) {
+    let mut health = app.realtime.health();
+    let mut before = health.borrow().is_degraded();
+    while let Ok(now) =
+        health.wait_for(|health| health.is_degraded() != before).await.map(|now| now.is_degraded())
+    {
+        before = now;
+        app.realtime.hub.fanout().send_to_all(&app.realtime.degraded());
     }
 }
 

@@ -27,6 +27,7 @@ names! {
     EventName {
         Ready = "ready",
         AuthExpiring = "auth.expiring",
+        Degraded = "degraded",
         Reconnect = "reconnect",
         MessageCreated = "message.created",
         MessageEdited = "message.edited",

@@ -212,6 +212,10 @@ impl Connection {
             }
             Err((_permit, _)) => return reject(stream, &hub, CloseCode::Draining).await,
         };
+        // It may have changed before the registration, when this connection did not receive the event.
+        if is_subscribed && app.realtime.is_degraded() != is_degraded {
+            guard.peer().send(app.realtime.degraded());
+        }
         let connection = id.to_string();
         tracing::debug!(connection, user = %credential.user, "connected");
         let code = serve(stream, guard, Arc::new(Client::new(app, origin, is_loopback))).await;

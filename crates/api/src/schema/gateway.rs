@@ -19,7 +19,7 @@ pub(crate) use self::{
     },
     event::{
         AuthExpiringEvent, CommentEvent, ConversationAddedEvent, ConversationDeliveredEvent,
-        ConversationHeadEvent, ConversationReadEvent, ConversationRemovedEvent, DeletedEvent,
+        ConversationHeadEvent, ConversationReadEvent, ConversationRemovedEvent, DegradedEvent, DeletedEvent,
         NotificationCreatedEvent, NotificationDeletedEvent, PostCountsEvent, PostEvent, PresenceEvent, Ready,
         ReconnectEvent, TimelineHeadEvent, TopicRevokedEvent, TypingEvent,
     },

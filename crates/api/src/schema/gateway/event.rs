@@ -75,6 +75,15 @@ pub(crate) struct AuthExpiringEvent {
     expires_in_ms: u64,
 }
 
+/// Nodes cannot reach each other, or can again.
+/// 노드끼리 연결되지 않거나 다시 연결되었습니다.
+#[derive(Debug, Object, Serialize)]
+pub(crate) struct DegradedEvent {
+    /// Whether events from other nodes are delayed from now on, as in `ready`.
+    /// 지금부터 다른 노드의 이벤트가 지연되는지 여부. `ready`의 `degraded`와 같습니다.
+    pub(crate) degraded: bool,
+}
+
 /// This node is shutting down: it closes the connection after the delay, and the client should then reconnect.
 /// 노드가 종료됩니다. 알려 준 시간이 지나면 연결이 닫히니 그때 다시 연결하세요.
 #[derive(Debug, Object, Serialize)]

@@ -10,7 +10,7 @@ mod cursor;
 use blegram_domain::{Conversation, ConversationId, UserId, conversation::Membership};
 use blegram_persistence::{changes, conversations};
 
-use crate::{Chat, Error, EventView, Result, view::view_events};
+use crate::{Chat, Error, Event, EventView, Result, event::to_publish, view::view_events};
 
 pub use self::cursor::SyncCursor;
 pub use blegram_persistence::{changes::ChangePosition, conversations::ChangedHead};
@@ -99,6 +99,25 @@ impl Chat {
         events.truncate(count);
         let more = events.last().map_or(after, |view| view.event.seq) < head_seq;
         Ok(Changes { events, head_seq, more, reset: false })
+    }
+
+    /// The events of a conversation between two numbers, as they were published, except that members who have left
+    /// since are no recipients. For a node that they did not reach. None if there are more than [`MAX_EVENTS`], or some
+    /// are no longer stored.
+    pub async fn missed_events(&self, id: ConversationId, after: u64, before: u64) -> Result<Vec<Event>> {
+        let missing = before.saturating_sub(after + 1);
+        if missing > MAX_EVENTS {
+            return Ok(Vec::new());
+        }
+        let Some(conversation) = conversations::find(&self.db, id).await? else { return Ok(Vec::new()) };
+        let found = conversations::list_events(&self.db, id, after, missing).await?;
+        if found.iter().map(|event| event.seq).ne(after + 1..before) {
+            return Ok(Vec::new());
+        }
+        // Reads the members after the events: one who was removed in between gets none of them.
+        let members = conversations::list_members(&self.db, &[id]).await?.remove(&id).unwrap_or_default();
+        let views = view_events(&self.db, found).await?;
+        Ok(views.into_iter().map(|event| to_publish(&conversation, event, &members)).collect())
     }
 
     /// The transactions that are committed now, for a later call of [`Chat::heads_changed`].

@@ -3,19 +3,22 @@
 
 use std::{
     collections::{HashMap, HashSet, hash_map::Entry},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use blegram_domain::{ConnectionId, ConversationId, PostId, UserId};
 use serde_json::json;
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    sync::{Notify, mpsc},
+    time::Instant,
+};
 
 use crate::{
     Config, Topic,
     frame::{Class, Frame},
     peer::{Flow, Offered, Peer},
     registry::SharedRegistry,
-    reorder::{MAX_DELAY, ReorderBuffer},
+    reorder::{Hole, MAX_DELAY, MAX_REPAIR, ReorderBuffer},
 };
 
 /// An event of a conversation, with its audience.
@@ -58,6 +61,9 @@ pub struct Head {
     pub members: Vec<UserId>,
 }
 
+/// The capacity of the queue of holes.
+const MAX_HOLES: usize = 256;
+
 /// Delivers frames to the connections of a node. Sending never blocks: it only pushes frames into the outboxes of
 /// connections, whose tasks write them.
 #[derive(Debug)]
@@ -65,6 +71,8 @@ pub struct Fanout {
     registry: SharedRegistry,
     reorder_buffer: Mutex<ReorderBuffer<DurableEvent>>,
     has_waiting: Notify,
+    /// Where holes are reported, if anything fills them.
+    holes: OnceLock<mpsc::Sender<Hole>>,
     /// The connections with withheld posts, which receive their number on the next sweep.
     withheld: Mutex<HashMap<ConnectionId, Arc<Peer>>>,
     topics_per_connection: usize,
@@ -77,10 +85,20 @@ impl Fanout {
             registry,
             reorder_buffer: Mutex::new(ReorderBuffer::new()),
             has_waiting: Notify::new(),
+            holes: OnceLock::new(),
             withheld: Mutex::default(),
             topics_per_connection: config.topics_per_connection,
             posts_per_second: config.posts_per_second,
         }
+    }
+
+    /// The holes from now on: send the events of a hole with [`Fanout::send_durable`], and those that wait follow them in
+    /// order. If that takes longer than a second, or without this call after 50 ms, they are delivered without them, and
+    /// clients fetch the missing ones. Call it once; later calls return a receiver of nothing.
+    pub fn holes(&self) -> mpsc::Receiver<Hole> {
+        let (sender, receiver) = mpsc::channel(MAX_HOLES);
+        let _ = self.holes.set(sender);
+        receiver
     }
 
     /// Delivers an event to the members of its conversation. Reorders events by their number and ignores duplicates.
@@ -245,10 +263,16 @@ impl Fanout {
         }
     }
 
-    /// Delivers the events that have waited long enough. Returns whether others still wait.
+    /// Reports new holes, and delivers the events that have waited long enough. Returns whether others still wait.
     fn deliver_overdue(&self, now: Instant) -> bool {
         let mut reorder_buffer = lock(&self.reorder_buffer);
-        let late = reorder_buffer.take_overdue(now);
+        let holes = self.holes.get();
+        for hole in holes.map(|_| reorder_buffer.take_holes(now)).into_iter().flatten() {
+            // Dropping a hole is harmless: clients fetch what is missing.
+            let _ = holes.map(|holes| holes.try_send(hole));
+        }
+        let patience = if holes.is_some() { MAX_REPAIR } else { MAX_DELAY };
+        let late = reorder_buffer.take_overdue(now, patience);
         self.deliver(&late);
         reorder_buffer.has_waiting()
     }

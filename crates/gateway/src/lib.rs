@@ -74,5 +74,6 @@ pub use outbox::OutboxLimits;
 pub use peer::{ConnectionIdentity, Credential, Peer};
 pub use permit::{ConnectionGuard, ConnectionPermit};
 pub use presence::{NodeId, Place, Presence, PresenceChange};
+pub use reorder::Hole;
 pub use session::Timing;
 pub use topic::Topic;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use blegram_bus::{Inbox, Work};
 use blegram_chat::ChangePosition;
 use blegram_domain::SessionId;
-use blegram_gateway::{CloseCode, Head, PresenceChange};
+use blegram_gateway::{CloseCode, Head, Hole, PresenceChange};
+use futures_util::{StreamExt, stream};
 use tokio::{
     sync::mpsc,
     time::{Interval, MissedTickBehavior, interval, timeout},
@@ -24,6 +25,9 @@ const MARK_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Largest number of marks that one transaction writes.
 const MARKS_PER_WRITE: usize = 100;
+
+/// The number of holes that are filled at the same time.
+const HOLES_AT_ONCE: usize = 4;
 
 /// Interval in which subscriptions of the bus that this node no longer uses are ended.
 const RETAIN_INTERVAL: Duration = Duration::from_secs(60);
@@ -51,6 +55,7 @@ impl Background {
                 write_delivered(app),
                 end_sessions(app),
                 send_heads(app),
+                fill_holes(app),
                 self.bus_work,
                 remote::deliver_all(app, self.inbox),
                 retain_subscriptions(app),
@@ -136,6 +141,22 @@ const fn close_code(reason: blegram_auth::Ended) -> CloseCode {
     match reason {
         blegram_auth::Ended::Revoked => CloseCode::Revoked,
         blegram_auth::Ended::Suspended => CloseCode::Suspended,
+    }
+}
+
+/// Reads events that did not reach this node, although later ones of their conversations did: once for all connections,
+/// which would otherwise all ask for them.
+async fn fill_holes(app: &App) {
+    let mut holes = app.realtime.hub.fanout().holes();
+    let holes = stream::poll_fn(move |cx| holes.poll_recv(cx));
+    holes.for_each_concurrent(HOLES_AT_ONCE, |hole| fill_hole(app, hole)).await;
+}
+
+async fn fill_hole(app: &App, Hole { conversation, after, before }: Hole) {
+    match timeout(DATABASE_TIMEOUT, app.chat.missed_events(conversation, after, before)).await {
+        Ok(Ok(missed)) => missed.into_iter().for_each(|event| app.realtime.deliver_chat(event)),
+        Ok(Err(error)) => warn(&error, "missed events"),
+        Err(elapsed) => warn(&elapsed, "missed events"),
     }
 }
 

@@ -363,6 +363,29 @@ async fn commands_and_requests_of_a_user_count_together_on_all_nodes(#[case] bac
     ann.post(&path, &body).await.assert_problem(429, "rate-limited");
 }
 
+/// An event that does not arrive is read once by the node, instead of by each client.
+#[apply(both_databases)]
+#[tokio::test]
+async fn events_that_did_not_arrive_are_delivered_in_order(#[case] backend: Backend) {
+    let t = TestApp::with_redis(backend, testing::shared()).await;
+    let elsewhere = t.joined_by_another().await;
+    // Its events reach no other node.
+    let silent = t.another_node_with(|settings| settings.bus = TestBus::None);
+    let [ann, bob] = t.users(["ann", "bob"]).await;
+    let id = ann.starts_conversation(&["@bob"], None).await;
+    let mut b = elsewhere.also(&bob).connects().await;
+    ann.sends_message(&id, "one").await;
+    assert_eq!(b.receives("message.created").await["seq"], 1);
+    let two = silent.also(&ann).sends_message(&id, "two").await;
+    silent.also(&ann).delete(&format!("/api/v1/conversations/{id}/messages/{two}")).await.assert_status(204);
+    ann.sends_message(&id, "four").await;
+    assert_eq!(b.receives("message.created").await["seq"], 2);
+    assert_eq!(b.receives("message.deleted").await["seq"], 3);
+    let four = b.receives("message.created").await;
+    assert_eq!((&four["seq"], &four["message"]["text"]), (&json!(4), &json!("four")));
+    assert_eq!(b.received().await.iter().filter(|name| *name == "conversation.head").count(), 0);
+}
+
 /// A site of which users go offline as soon as they disconnect, and the users of a dead node after three seconds.
 async fn with_presence(backend: Backend, bus: TestBus) -> TestApp {
     let gateway = blegram_gateway::Config {

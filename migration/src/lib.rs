@@ -53,6 +53,7 @@ mod m20261129_000150_second_factors;
 mod m20261129_000151_passkeys;
 mod m20261129_000160_provider_unlinks;
 mod m20261129_000161_used_codes;
+mod m20261129_000170_nodes;
 
 /// The list of migrations.
 #[derive(Debug)]
@@ -100,6 +101,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000151_passkeys::Migration),
             Box::new(m20261129_000160_provider_unlinks::Migration),
             Box::new(m20261129_000161_used_codes::Migration),
+            Box::new(m20261129_000170_nodes::Migration),
         ]
     }
 }

@@ -13,7 +13,7 @@
 //! | `content` | [`posts`], [`comments`], [`revisions`], [`hashtags`], [`post_hashtags`], [`likes`], [`bookmarks`], [`timelines`], [`trends`], [`search`], [`recent_searches`], [`notifications`], [`reports`] |
 //! | `chat` | [`conversations`], [`messages`] |
 //! | `images` | [`media`], [`media_usage`], [`uploads`], [`storage_marker`] |
-//! | `system` | [`jobs`], [`idempotency_keys`], [`audit_events`], [`clock_state`], [`newest`], [`recount`], [`remnants`] |
+//! | `system` | [`jobs`], [`idempotency_keys`], [`audit_events`], [`clock_state`], [`newest`], [`nodes`], [`recount`], [`remnants`] |
 //! | `entity` | the tables as SeaORM entities, and the conversion of their rows to domain types |
 //!
 //! The files beside the folders are shared: `db` connects and begins transactions, on `sqlite` or `postgres` (both use
@@ -82,7 +82,7 @@ pub use images::{media, media_usage, storage_marker, uploads};
 pub use keyset::Listed;
 pub use people::{blocks, follow_requests, follows, mutes, relations, suggestions};
 pub use postgres::may_be_unencrypted;
-pub use system::{audit_events, clock_state, idempotency_keys, jobs, newest, recount, remnants};
+pub use system::{audit_events, clock_state, idempotency_keys, jobs, newest, nodes, recount, remnants};
 
 /// The outcome of an insert that may conflict with an existing row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

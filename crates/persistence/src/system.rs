@@ -6,6 +6,7 @@
 //! | [`idempotency_keys`] | idempotency keys and stored responses |
 //! | [`audit_events`] | the audit log |
 //! | [`clock_state`], [`newest`] | whether the clock is trusted, and where new ids start |
+//! | [`nodes`] | the nodes that run |
 //! | [`recount`] | none: checks and repairs denormalised counts |
 //! | [`remnants`] | none: what SQLite keeps of deleted rows |
 
@@ -14,5 +15,6 @@ pub mod clock_state;
 pub mod idempotency_keys;
 pub mod jobs;
 pub mod newest;
+pub mod nodes;
 pub mod recount;
 pub mod remnants;

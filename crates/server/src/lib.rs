@@ -28,6 +28,7 @@ pub mod doctor;
 pub mod jobs;
 pub mod mail;
 pub mod migrate;
+mod nodes;
 mod readiness;
 pub mod recount;
 pub mod run;

@@ -40,6 +40,7 @@ use crate::{
     demo,
     jobs::Runner,
     migrate,
+    nodes::Membership,
     wire::{self, Wired},
 };
 
@@ -104,6 +105,8 @@ struct Node {
     background: Background,
     limits: SharedWork,
     runner: Runner,
+    /// On PostgreSQL.
+    membership: Option<Membership>,
     shutdown: CancellationToken,
 }
 
@@ -112,18 +115,24 @@ impl Node {
         let (db, shutdown) = (db.clone(), CancellationToken::new());
         let site_clock = SiteClock::of(&db).await.context("cannot read the database clock")?;
         clock::begin_ids(&db, &*site_clock).await.context("cannot read the newest ids")?;
+        let membership = match config.database_url().backend() {
+            Backend::Postgres => {
+                Some(Membership::begin(&db, Arc::clone(&site_clock) as _, config.site()).await?)
+            }
+            Backend::Sqlite => None,
+        };
         let Wired { app, background, limits } =
             wire::app(config, db.clone(), Arc::clone(&site_clock) as _, key, &shutdown)?;
         let App { auth, social, media, clock, .. } = app.clone();
         let runner = Runner::new(db.clone(), clock, auth, social, media, shutdown.clone());
         // Before the first response: other nodes must be able to verify what this node signs, and the other way round.
         app.auth.rotate_signing_keys().await.context("cannot load or create the signing keys")?;
-        Ok(Self { db, site_clock, app, background, limits, runner, shutdown })
+        Ok(Self { db, site_clock, app, background, limits, runner, membership, shutdown })
     }
 
     /// Runs everything until `signal`, and then until the listener, the gateway and the job runner have finished.
     async fn run(self, listener: Listener, socket: TcpListener, signal: impl Future<Output = ()>) {
-        let Self { db, site_clock, app, background, limits, runner, shutdown } = self;
+        let Self { db, site_clock, app, background, limits, runner, membership, shutdown } = self;
         let router = Arc::new(blegram_api::router(app.clone()));
         let serving = listener.serve(socket, router, shutdown.clone());
         let ending = async {
@@ -138,6 +147,12 @@ impl Node {
         let delivering = background.run(&app, &gateway_closed);
         // Commands of the last connections are counted, too.
         let counting = gateway_closed.run_until_cancelled(limits);
+        let belonging = async {
+            if let Some(membership) = &membership {
+                shutdown.run_until_cancelled(membership.renew()).await;
+                membership.end().await;
+            }
+        };
         let following = clock::follow(&site_clock, &db, &shutdown);
         let (cut, ..) = tokio::join!(
             serving,
@@ -146,6 +161,7 @@ impl Node {
             draining,
             delivering,
             counting,
+            belonging,
             following,
             runner.work()
         );

@@ -8,6 +8,7 @@ mod hashtags;
 mod jobs;
 mod migrations;
 mod newest;
+mod nodes;
 mod pages;
 mod plans;
 mod posts;

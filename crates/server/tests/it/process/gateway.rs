@@ -29,7 +29,7 @@ impl Realtime {
         let url = format!("ws://{}/api/v1/gateway", home.address);
         let mut request = url.into_client_request().unwrap();
         let headers = request.headers_mut();
-        headers.insert("origin", format!("http://{}", home.address).parse().unwrap());
+        headers.insert("origin", home.site().parse().unwrap());
         headers.insert("cookie", person.cookie().parse().unwrap());
         headers.insert("sec-websocket-protocol", "blegram.v1+json".parse().unwrap());
         let stream = TcpStream::connect(home.address).await.unwrap();
@@ -157,7 +157,8 @@ async fn messages_reach_the_connections_of_another_node(#[values(true, false)] h
         ("BLEGRAM_SECRETS__KEY", key),
         ("BLEGRAM_REDIS__URL", redis),
     ];
-    let (one, other) = (Home::new(&settings), Home::new(&settings));
+    let one = Home::new(&settings);
+    let other = Home::new(&settings).sharing_the_address_of(&one);
     let _sites = (one.serve().await, other.serve().await);
     let (ann, bob) = (one.sign_up("ann").await, one.sign_up("bob").await);
     let created = ann.post("/api/v1/conversations", &json!({ "members": ["@bob"] })).await;

@@ -71,6 +71,17 @@ impl Home {
         self
     }
 
+    /// As another node of the site of `other`, which has no `server.public_url`.
+    pub(crate) fn sharing_the_address_of(self, other: &Self) -> Self {
+        self.set("BLEGRAM_SERVER__PUBLIC_URL", &format!("http://{}", other.address))
+    }
+
+    /// The URL of the site.
+    pub(crate) fn site(&self) -> String {
+        let url = self.settings.iter().rfind(|(name, _)| name == "BLEGRAM_SERVER__PUBLIC_URL");
+        url.map_or_else(|| format!("http://{}", self.address), |(_, url)| url.clone())
+    }
+
     /// The URL of the PostgreSQL database.
     pub(crate) fn database_url(&self) -> &str {
         let url = self.settings.iter().rfind(|(name, _)| name == "BLEGRAM_DATABASE__URL");

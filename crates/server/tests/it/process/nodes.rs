@@ -100,6 +100,23 @@ async fn account_deleted_on_one_node_is_purged_by_either() {
     assert_eq!(database.count("posts").await, 0);
 }
 
+/// A node with another address would send links that the others do not accept.
+#[tokio::test]
+async fn nodes_of_a_site_have_the_same_address() {
+    let database = TestDatabase::new(Backend::Postgres).await;
+    let (one, other, _storage) = nodes(&database);
+    let running = one.serve().await;
+    let moved = other.set("BLEGRAM_SERVER__PUBLIC_URL", "https://www.blegram.example");
+    let ended = moved.run("serve").end().await;
+    ended.assert_failure(&[SITE, "https://www.blegram.example", "server.public_url", "a minute"]);
+    // A node that has stopped does not hold the site to its address.
+    running.signal(rustix::process::Signal::TERM);
+    running.end().await.assert_success();
+    assert_eq!(database.count("nodes").await, 0);
+    let _running = moved.serve().await;
+    assert_eq!(database.count("nodes").await, 1);
+}
+
 async fn log_in(home: &Home) -> Person {
     let body = json!({ "login": "ann", "password": PASSWORD, "client": "browser" });
     let answer = home.stranger().post("/api/v1/auth/login", &body).await;

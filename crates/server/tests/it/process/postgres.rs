@@ -83,7 +83,8 @@ async fn nodes_that_migrate_at_start_can_start_concurrently() {
             .set("BLEGRAM_DATABASE__MIGRATE", "true")
             .set("BLEGRAM_SECRETS__KEY", KEY)
     };
-    let (one, other) = (node(), node());
+    let one = node();
+    let other = node().sharing_the_address_of(&one);
     let _sites = tokio::join!(one.serve(), other.serve());
     assert!(!one.path("data").exists(), "a node stores no local files");
 

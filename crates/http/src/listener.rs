@@ -10,6 +10,7 @@
 
 mod accept;
 mod body;
+mod closing;
 mod oversized;
 mod socket;
 
@@ -37,31 +38,18 @@ use poem::{
     Addr, Endpoint, IntoResponse,
     web::{LocalAddr, RemoteAddr},
 };
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
-    task::JoinSet,
-    time::timeout,
-};
+use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use self::{
     accept::Acceptor,
     body::RequestBody,
+    closing::{Closing, announce_end, drain, linger},
     socket::{AnswerBody, HEAD_TOO_LARGE, Socket},
 };
 use crate::{Rejection, Site, Surface, edge::add_security_headers, host::Hosts};
 
 type BoxBody = http_body_util::combinators::BoxBody<bytes::Bytes, io::Error>;
-
-/// Longest time that the server discards input after it has shut down its side of a connection.
-const LINGER: Duration = Duration::from_secs(5);
-
-/// Lingering ends early when the client sends nothing for this long.
-const LINGER_QUIET: Duration = Duration::from_secs(1);
-
-/// Most bytes discarded while lingering.
-const LINGER_BYTES: usize = 64 << 20;
 
 /// The smallest buffer that hyper accepts.
 const MIN_BUFFER_BYTES: usize = 8 * 1024;
@@ -93,6 +81,9 @@ pub struct Limits {
     pub write_timeout: Duration,
     /// Time limit for requests in flight after the shutdown begins; then they are aborted.
     pub drain_timeout: Duration,
+    /// How long idle connections of trusted proxies stay open after the shutdown begins; at most half of
+    /// [`Limits::drain_timeout`].
+    pub proxy_grace: Duration,
 }
 
 impl Default for Limits {
@@ -107,6 +98,7 @@ impl Default for Limits {
             min_body_bytes_per_second: 1024,
             write_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(30),
+            proxy_grace: Duration::from_secs(5),
         }
     }
 }
@@ -127,9 +119,10 @@ pub struct Listener {
 impl Listener {
     /// Serves until `shutdown`, then lets requests in flight finish for at most [`Limits::drain_timeout`].
     ///
-    /// At shutdown, the listener stops accepting and closes idle connections at once. Upgraded connections belong to the
-    /// code that upgraded them: they count against `max_connections` while open, but this function neither waits for
-    /// them nor closes them. Returns the number of connections aborted after the drain timeout.
+    /// At shutdown, the listener accepts what waits in the kernel's queue and then no more. It closes idle connections at
+    /// once, those of trusted proxies after [`Limits::proxy_grace`]; each response until then announces the end. Upgraded
+    /// connections belong to the code that upgraded them: they count against `max_connections` while open, but this
+    /// function neither waits for them nor closes them. Returns the number of connections aborted after the drain timeout.
     pub async fn serve<E: Endpoint + 'static>(
         self,
         socket: TcpListener,
@@ -141,14 +134,23 @@ impl Listener {
         let hosts = Hosts::new(&site, is_local);
         let mut acceptor = Acceptor::new(socket, limits, uncapped);
         let rejections = Rejections { surface, is_https: site.is_secure() };
-        let server = Arc::new(Server { endpoint, limits, hosts, rejections, shutdown: shutdown.clone() });
+        let closing = Closing {
+            shutdown: shutdown.clone(),
+            proxies: site.trusted_proxies.clone(),
+            proxy_grace: limits.proxy_grace.min(limits.drain_timeout / 2),
+        };
+        let server = Arc::new(Server { endpoint, limits, hosts, rejections, closing });
         let mut connections = JoinSet::new();
         while let Some((socket, peer)) = shutdown.run_until_cancelled(acceptor.next()).await {
             // Reaps finished tasks; otherwise the set would grow with every connection.
             while connections.try_join_next().is_some() {}
-            connections.spawn(connection(socket, peer, Arc::clone(&server)));
+            let ending = server.closing.of_idle(peer);
+            connections.spawn(connection(socket, peer, Arc::clone(&server), ending));
         }
-        drop(acceptor);
+        for (socket, peer) in acceptor.finish() {
+            let ending = server.closing.of_new();
+            connections.spawn(connection(socket, peer, Arc::clone(&server), ending));
+        }
         drain(connections, limits.drain_timeout).await
     }
 }
@@ -159,7 +161,7 @@ struct Server<E> {
     limits: Limits,
     hosts: Hosts,
     rejections: Rejections,
-    shutdown: CancellationToken,
+    closing: Closing,
 }
 
 impl<E: Endpoint> Server<E> {
@@ -176,7 +178,7 @@ impl<E: Endpoint> Server<E> {
             Err(rejection) => {
                 rejected_upgrade.store(request.extensions().get::<OnUpgrade>().cloned());
                 let answer = self.rejections.answer(rejection, request.uri().path());
-                ending(answer, request.version()).into()
+                ending(answer, request.version())
             }
         }
     }
@@ -190,19 +192,13 @@ impl<E: Endpoint> Server<E> {
     }
 }
 
-/// Waits until the connections have ended; after `limit` aborts the rest and returns their number.
-async fn drain(mut connections: JoinSet<()>, limit: Duration) -> usize {
-    let all_ended = async { while connections.join_next().await.is_some() {} };
-    if timeout(limit, all_ended).await.is_ok() {
-        return 0;
-    }
-    let cut = connections.len();
-    connections.shutdown().await;
-    cut
-}
-
-/// Serves one connection from its first request until it is closed.
-async fn connection<E: Endpoint>(socket: Socket, peer: SocketAddr, server: Arc<Server<E>>) {
+/// Serves one connection from its first request until it is closed. Once `ending` completes, it is closed when it is idle.
+async fn connection<E: Endpoint>(
+    socket: Socket,
+    peer: SocketAddr,
+    server: Arc<Server<E>>,
+    ending: impl Future<Output = ()>,
+) {
     let local = socket.local_addr().unwrap_or(peer);
     let (rejected_upgrade, progress) = (RejectedUpgrade::default(), socket.progress());
     let service = service_fn(|request| {
@@ -210,9 +206,12 @@ async fn connection<E: Endpoint>(socket: Socket, peer: SocketAddr, server: Arc<S
         let (server, rejected_upgrade, progress) = (&server, &rejected_upgrade, progress.clone());
         // Boxed, because hyper allocates the future of a request when the client connects.
         Box::pin(async move {
-            let answer = server.answer(request, local, peer, rejected_upgrade).await;
+            let version = request.version();
+            let mut answer = server.answer(request, local, peer, rejected_upgrade).await;
             if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
                 progress.lift_limits();
+            } else if server.closing.has_begun() {
+                announce_end(&mut answer, version);
             }
             Ok::<_, Infallible>(answer.map(|body| AnswerBody::new(body, progress)))
         })
@@ -221,7 +220,7 @@ async fn connection<E: Endpoint>(socket: Socket, peer: SocketAddr, server: Arc<S
         protocol(&server.limits).serve_connection(TokioIo::new(socket), service).with_upgrades();
     let ended = tokio::select! {
         ended = &mut exchange => ended,
-        () = server.shutdown.cancelled() => {
+        () = ending => {
             std::pin::Pin::new(&mut exchange).graceful_shutdown();
             (&mut exchange).await
         }
@@ -278,25 +277,6 @@ impl RejectedUpgrade {
     }
 }
 
-/// Shuts down the sending side and discards input until the client closes the connection (RFC 9112, 9.6). The kernel
-/// resets a socket that is closed with unread input, and a reset can destroy a response (400, 408, 413, 431) that the
-/// client has not read yet.
-async fn linger(mut socket: Socket) {
-    // hyper may have done so already.
-    let _ = socket.shutdown().await;
-    let mut remaining = LINGER_BYTES;
-    let discard = async {
-        let mut buffer = vec![0; 16 * 1024];
-        while let Ok(Ok(count @ 1..)) = timeout(LINGER_QUIET, socket.read(&mut buffer)).await {
-            remaining = remaining.saturating_sub(count);
-            if remaining == 0 {
-                break;
-            }
-        }
-    };
-    let _ = timeout(LINGER, discard).await;
-}
-
 fn protocol(limits: &Limits) -> http1::Builder {
     let mut protocol = http1::Builder::new();
     // `Socket` has its own timers, which expire before this one. hyper reads the next head right after a response only
@@ -343,16 +323,12 @@ async fn respond<E: Endpoint>(
         Some(body) => body.drain().await,
         None => true,
     };
-    if is_read { answer.into() } else { ending(answer, version).into() }
+    if is_read { answer.into() } else { ending(answer, version) }
 }
 
-/// Adds `Connection: close`: this response is the last one on its connection.
-fn ending(mut answer: poem::Response, version: Version) -> poem::Response {
-    answer.headers_mut().append(header::CONNECTION, HeaderValue::from_static("close"));
-    if version == Version::HTTP_10 {
-        // hyper would add `keep-alive` to a response of a later version if the client asked for it.
-        answer.set_version(Version::HTTP_10);
-    }
+fn ending(answer: poem::Response, version: Version) -> Response<BoxBody> {
+    let mut answer = answer.into();
+    announce_end(&mut answer, version);
     answer
 }
 

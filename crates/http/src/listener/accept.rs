@@ -65,6 +65,20 @@ impl Acceptor {
         }
     }
 
+    /// Closes the listening socket. Returns the connections that wait in the kernel's queue, which it would reset: their
+    /// clients have connected, and may have sent a request.
+    pub(super) fn finish(self) -> Vec<(Socket, SocketAddr)> {
+        let mut waiting = Vec::new();
+        while let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() {
+            // Not by tokio, which only tries if it knows of a connection.
+            let Ok((stream, peer)) = accept_waiting(&self.socket) else { break };
+            if let Ok(share) = self.share(peer.ip().to_canonical()) {
+                waiting.push((self.open(stream, Places { slot: Some(slot), _share: share }), peer));
+            }
+        }
+        waiting
+    }
+
     fn share(&self, peer: IpAddr) -> Result<Option<Permit>, Full> {
         if self.uncapped.iter().any(|network| network.contains(&peer)) {
             return Ok(None);
@@ -78,6 +92,14 @@ impl Acceptor {
         bound_unsent(&stream);
         Socket::new(stream, self.limits, places)
     }
+}
+
+/// Accepts a connection, or fails if none waits.
+fn accept_waiting(socket: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    let (stream, peer) = socket2::SockRef::from(socket).accept()?;
+    stream.set_nonblocking(true)?;
+    let peer = peer.as_socket().ok_or(io::ErrorKind::Unsupported)?;
+    Ok((TcpStream::from_std(stream.into())?, peer))
 }
 
 /// Makes closing the connection a reset. That costs the least: one packet, and no state in the kernel afterwards.

@@ -191,6 +191,7 @@ mod tests {
 
     /// Each byte earns 10 ms, and the client may pause for 300 ms.
     const LIMITS: Limits = Limits {
+        proxy_grace: Duration::from_secs(5),
         body_grace: Duration::from_millis(300),
         min_body_bytes_per_second: 100,
         max_connections: 1,

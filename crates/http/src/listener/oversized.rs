@@ -23,7 +23,7 @@ pub(super) async fn answer(
     let path = path(head);
     let service = service_fn(|_: Request<Incoming>| {
         let rejection = Rejection::HeadersTooLarge { max_bytes: limits.max_head_bytes };
-        let answer: Response<BoxBody> = ending(rejections.answer(rejection, &path), Version::HTTP_11).into();
+        let answer: Response<BoxBody> = ending(rejections.answer(rejection, &path), Version::HTTP_11);
         std::future::ready(Ok::<_, Infallible>(answer))
     });
     let stream = TokioIo::new(tokio::io::join(SUBSTITUTE, socket));

@@ -81,6 +81,7 @@ impl From<&Listener> for listener::Limits {
             min_body_bytes_per_second: section.min_body_bytes_per_second.get().into(),
             write_timeout: ms(section.write_timeout_ms),
             drain_timeout: ms(section.drain_timeout_ms),
+            ..Self::default()
         }
     }
 }

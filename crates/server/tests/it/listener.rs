@@ -2,18 +2,22 @@
 
 use std::{error::Error, io, sync::Arc, time::Duration};
 
-use blegram_http::listener::{Limits, Listener};
+use blegram_http::{
+    Site,
+    listener::{Limits, Listener},
+};
 use poem::{
     Endpoint, IntoResponse, Request, Response, endpoint::make, error::InternalServerError, http::StatusCode,
 };
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     sync::Notify,
+    task::JoinSet,
 };
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::client::{Client, Server, in_time, limits, listener};
+use crate::client::{Client, Server, in_time, limits, listener, site};
 
 const SHORT_TIMEOUT: Duration = Duration::from_millis(100);
 
@@ -635,6 +639,65 @@ async fn shutdown_closes_idle_and_silent_connections_at_once() {
     silent.closed().await;
     drop((idle, silent));
     assert_eq!(server.end().await, 0);
+}
+
+/// A listener behind a trusted proxy at 127.0.0.2.
+fn behind_proxy(limits: Limits) -> Listener {
+    let site = Site { trusted_proxies: vec!["127.0.0.2/32".parse().unwrap()], ..site() };
+    Listener { site: Arc::new(site), ..listener(limits) }
+}
+
+#[tokio::test]
+async fn shutdown_serves_a_request_on_an_idle_connection_of_a_proxy() {
+    let server = Server::start_at("127.0.0.1:0", behind_proxy(limits()), hello()).await;
+    let mut proxy = server.connect_from("127.0.0.2").await;
+    let mut client = server.connect().await;
+    for idle in [&mut proxy, &mut client] {
+        assert_eq!(idle.get("/").await.header("connection"), None);
+    }
+    server.begin_shutdown();
+    // It knows of no proxy, so its end shows that the shutdown has begun.
+    client.closed().await;
+    let answer = proxy.get("/").await;
+    assert_eq!((answer.status, answer.header("connection")), (200, Some("close")));
+    proxy.closed().await;
+    drop((proxy, client));
+    assert_eq!(server.end().await, 0);
+}
+
+#[tokio::test]
+async fn shutdown_closes_idle_connections_of_a_proxy_after_a_grace_period() {
+    let limits = Limits { proxy_grace: SHORT_TIMEOUT, ..limits() };
+    let server = Server::start_at("127.0.0.1:0", behind_proxy(limits), hello()).await;
+    let mut proxy = server.connect_from("127.0.0.2").await;
+    assert_eq!(proxy.get("/").await.status, 200);
+    server.begin_shutdown();
+    proxy.closed().await;
+    drop(proxy);
+    assert_eq!(server.end().await, 0);
+}
+
+#[tokio::test]
+async fn shutdown_serves_connections_that_wait_to_be_accepted() {
+    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = socket.local_addr().unwrap();
+    let mut clients = Vec::new();
+    for _ in 0..3 {
+        let mut client = Client::connect(address).await.unwrap();
+        client.send("GET / HTTP/1.1\r\nhost: t\r\n\r\n").await;
+        clients.push(client);
+    }
+    let shutdown = CancellationToken::new();
+    shutdown.cancel();
+    let mut task = JoinSet::new();
+    task.spawn(listener(limits()).serve(socket, Arc::new(hello()), shutdown));
+    for client in &mut clients {
+        let answer = client.answer().await;
+        assert_eq!((answer.status, answer.header("connection")), (200, Some("close")));
+    }
+    drop(clients);
+    assert_eq!(in_time(task.join_next()).await.unwrap().unwrap(), 0);
+    assert!(TcpStream::connect(address).await.is_err());
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Runs a blegram server with its own settings on a free port, and sends HTTP requests to it.
 
 use std::fs::{self, File};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use ureq::{Agent, Body};
 use crate::generate::ENV_EXAMPLE;
 use crate::process::{Process, Terminal, bound, output, run, wait_until};
 use crate::scratch::Scratch;
-use crate::services::postgres::free_port;
+use crate::services::postgres::free_address;
 use crate::workspace::root;
 
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -34,6 +35,8 @@ pub(crate) struct Site {
 pub(crate) struct Blegram {
     server: Process,
     agent: Agent,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
     origin: String,
     /// Time from the spawn to the first successful `/readyz`.
     pub(crate) started_in: Duration,
@@ -113,31 +116,42 @@ impl Site {
 
     /// Starts the server and waits until it is ready; its log goes to `target/xtask/blegram.log`.
     pub(crate) fn start(&self) -> Result<Blegram> {
-        self.start_as("blegram", self.command())
+        self.start_at("blegram", self.command(), free_address()?)
     }
 
     /// Starts one of several servers of the site, with a data directory of its own; its log goes to
     /// `target/xtask/NAME.log`.
     pub(crate) fn start_node(&self, name: &str) -> Result<Blegram> {
-        let mut command = self.command();
-        command.env("BLEGRAM_SERVER__DATA_DIR", self.scratch.path().join(name));
-        // Nodes share the images.
-        command
-            .env("BLEGRAM_MEDIA__STORAGE", format!("file://{}", self.data_folder().join("media").display()));
-        self.start_as(name, command)
+        self.start_node_at(name, free_address()?)
     }
 
-    fn start_as(&self, name: &str, mut command: Command) -> Result<Blegram> {
-        let address = format!("127.0.0.1:{}", free_port()?);
+    /// The same, at this address.
+    pub(crate) fn start_node_at(&self, name: &str, address: SocketAddr) -> Result<Blegram> {
+        const STORAGE: &str = "BLEGRAM_MEDIA__STORAGE";
+        let mut command = self.command();
+        command.env("BLEGRAM_SERVER__DATA_DIR", self.scratch.path().join(name));
+        if !self.settings.iter().any(|(name, _)| name == STORAGE) {
+            // Nodes share the images.
+            command.env(STORAGE, format!("file://{}", self.data_folder().join("media").display()));
+        }
+        self.start_at(name, command, address)
+    }
+
+    fn start_at(&self, name: &str, mut command: Command, address: SocketAddr) -> Result<Blegram> {
         let path = output_folder()?.join(format!("{name}.log"));
         let log = File::create(&path).context("creating the server's log")?;
-        command.arg("serve").env("BLEGRAM_SERVER__LISTEN", &address).stdout(log.try_clone()?).stderr(log);
+        command
+            .arg("serve")
+            .env("BLEGRAM_SERVER__LISTEN", address.to_string())
+            .stdout(log.try_clone()?)
+            .stderr(log);
         let begin = Instant::now();
         let server = Process::spawn(&mut command, Terminal::Own, Signal::TERM)?;
         self.scratch.record(name, server.id())?;
         let mut blegram = Blegram {
             server,
             agent: agent(),
+            address,
             origin: format!("http://{address}"),
             started_in: Duration::ZERO,
         };
@@ -151,9 +165,19 @@ impl Site {
 
 /// Settings that lift all rate limits, because all users have the same address here.
 fn unlimited(binary: &Path) -> Result<Vec<(String, String)>> {
+    unlimited_where(binary, |_| true)
+}
+
+/// Settings that lift the rate limits of addresses.
+pub(crate) fn unlimited_addresses(binary: &Path) -> Result<Vec<(String, String)>> {
+    unlimited_where(binary, |name| name.contains("ADDRESS"))
+}
+
+fn unlimited_where(binary: &Path, is_lifted: impl Fn(&str) -> bool) -> Result<Vec<(String, String)>> {
     let text = output(command(binary).args(ENV_EXAMPLE.split(' ')));
     let text = text.with_context(|| format!("`blegram {ENV_EXAMPLE}` failed"))?;
-    Ok(burst_names(&text).map(|name| (name.into(), "1000000".into())).collect())
+    let names = burst_names(&text).filter(|name| is_lifted(name));
+    Ok(names.map(|name| (name.into(), "1000000".into())).collect())
 }
 
 fn burst_names(env_example: &str) -> impl Iterator<Item = &str> {
@@ -255,6 +279,11 @@ impl Blegram {
         let status = self.server.stop()?;
         ensure!(status.success(), "blegram did not exit cleanly on SIGTERM ({status})");
         Ok(())
+    }
+
+    /// Kills the server.
+    pub(crate) fn kill(self) -> Result<()> {
+        self.server.kill()
     }
 }
 

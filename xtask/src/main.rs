@@ -3,6 +3,7 @@
 mod bench;
 mod blegram;
 mod check;
+mod client;
 mod fuzz_api;
 mod generate;
 mod layering;

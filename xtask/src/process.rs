@@ -159,6 +159,12 @@ impl Process {
         self.stop_with(self.stop_signal)
     }
 
+    /// Kills the program, as a crash or the kernel does when memory runs out.
+    pub(crate) fn kill(mut self) -> Result<()> {
+        self.send(Signal::KILL);
+        self.child.wait().map(drop).context("waiting for a killed program")
+    }
+
     fn must_stop(&self, signal: i32) -> bool {
         self.terminal == Terminal::Own || signal != SIGINT
     }

@@ -4,8 +4,8 @@
 //! [`Services::env`].
 
 pub(crate) mod postgres;
-mod programs;
-mod redis;
+pub(crate) mod programs;
+pub(crate) mod redis;
 pub(crate) mod s3;
 
 use std::process::Command;

@@ -4,11 +4,8 @@
 //! To add an attack, add a function to a file of `siege/attacks` and its row to the table in `siege/attacks.rs`.
 
 mod attacks;
-mod client;
 mod good_user;
-mod image;
 mod report;
-mod socket;
 mod window;
 mod wire;
 
@@ -27,6 +24,7 @@ use self::good_user::{GoodUser, Sample};
 use self::report::{Report, Round};
 use self::window::{Outcomes, Window};
 use crate::blegram::{Blegram, Site};
+use crate::client::{self, Entry};
 use crate::scratch::sweep;
 use crate::services::postgres::Postgres;
 use crate::signals;
@@ -34,6 +32,7 @@ use crate::workspace::build_binary;
 
 /// The origin of the site. Production requires https, which a proxy in front of the server would provide.
 const PUBLIC_URL: &str = "https://siege.example";
+const HOST: &str = "siege.example";
 /// The harness connects from here and states the addresses of its clients, as a proxy does.
 const PROXY: &str = "127.0.0.1";
 const SAMPLE_EVERY: Duration = Duration::from_millis(50);
@@ -77,13 +76,18 @@ impl Form {
 
 /// What an attack is directed at.
 pub(crate) struct Target<'a> {
-    origin: &'a str,
+    entry: &'a Entry,
     server: SocketAddr,
     /// The good user's name and address, which anybody can know.
     username: &'a str,
     address: &'a str,
     round: u32,
     is_short: bool,
+}
+
+/// The bytes of the head of a request to the site.
+fn head_of(method: &str, path: &str, fields: &[(&str, &str)]) -> Vec<u8> {
+    client::head_of(HOST, method, path, fields)
 }
 
 /// Plays the attacks and prints the table. Returns 1 if the good user or the memory was affected.
@@ -151,16 +155,17 @@ fn play(site: &Site, attack: &'static Attack, form: Form) -> Result<Report> {
 fn play_round(site: &Site, blegram: &Blegram, attack: &Attack, form: Form, round: u32) -> Result<Round> {
     let username = format!("good.{}.{round}", attack.name.replace('-', "."));
     let address = format!("198.51.{}.7", 100 + round);
-    let server = blegram.origin().trim_start_matches("http://").parse()?;
+    let server = blegram.address;
+    let entry = Entry { server, public_url: PUBLIC_URL.to_owned() };
     let target = Target {
-        origin: blegram.origin(),
+        entry: &entry,
         server,
         username: &username,
         address: &address,
         round,
         is_short: form.settle.is_none(),
     };
-    let good_user = GoodUser::new(target.origin, server, &username, &address)?;
+    let good_user = GoodUser::new(&entry, &username, &address)?;
     let assault = (attack.prepare)(&target)?;
     let before = Usage::measure(site, blegram);
     let (samples, outcomes, peak) = fight(blegram, assault, good_user, Duration::from_secs(form.seconds))?;

@@ -1,7 +1,7 @@
 //! A temporary PostgreSQL server on loopback, configured for speed.
 
 use std::fs::{self, File};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -46,6 +46,7 @@ const PACKAGE: Package = Package {
 
 /// A running server; stopped and deleted when dropped.
 pub(crate) struct Postgres {
+    programs: Programs,
     port: u16,
     // Fields drop in this order: the server stops before its directory is deleted.
     _server: Process,
@@ -68,7 +69,15 @@ impl Postgres {
         let (server, port) = serve(&programs, &scratch)?;
         let seconds = begin.elapsed().as_secs_f32();
         println!("xtask: PostgreSQL {} on 127.0.0.1:{port} ({seconds:.1} s)", programs.version);
-        Ok(Self { port, _server: server, _scratch: scratch })
+        Ok(Self { programs, port, _server: server, _scratch: scratch })
+    }
+
+    /// The single number that a query returns.
+    pub(crate) fn number(&self, sql: &str) -> Result<f64> {
+        let mut command = Command::new(self.programs.folder.join("psql"));
+        let text = process::output(command.args(["-XAtc", sql]).arg(self.url()).stdin(Stdio::null()));
+        let text = text.with_context(|| format!("psql failed: {sql}"))?;
+        text.trim().parse().with_context(|| format!("the result of {sql} is no number: {text}"))
     }
 
     /// The URL of the maintenance database, with a superuser.
@@ -185,7 +194,12 @@ fn is_ready(server: &mut Process, folder: &Path) -> Result<bool> {
 
 /// A currently free port on loopback.
 pub(crate) fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0").context("looking for a free port")?.local_addr()?.port())
+    Ok(free_address()?.port())
+}
+
+/// A currently free address on loopback.
+pub(crate) fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind("127.0.0.1:0").context("looking for a free port")?.local_addr()?)
 }
 
 fn read(path: &Path) -> String {

@@ -50,11 +50,21 @@ impl Programs {
     /// Finds or installs the programs.
     pub(crate) fn find() -> Result<Self> {
         Ok(Self {
-            nginx: find_or_install("nginx", "-v", &NGINX)?,
+            nginx: nginx()?,
             pgbouncer: find_or_install("pgbouncer", "--version", &PGBOUNCER)?,
-            redis: find_or_install("redis-server", "--version", &REDIS)?,
+            redis: redis()?,
         })
     }
+}
+
+/// Finds or installs nginx.
+pub(crate) fn nginx() -> Result<PathBuf> {
+    find_or_install("nginx", "-v", &NGINX)
+}
+
+/// Finds or installs Redis.
+pub(crate) fn redis() -> Result<PathBuf> {
+    find_or_install("redis-server", "--version", &REDIS)
 }
 
 fn find_or_install(program: &str, version: &str, package: &Package) -> Result<PathBuf> {

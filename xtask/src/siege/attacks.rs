@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use anyhow::Result;
 use clap::builder::PossibleValuesParser;
 
+use crate::client::Client;
 use crate::siege::Target;
-use crate::siege::client::Client;
 use crate::siege::window::Window;
 
 /// An attack.
@@ -56,5 +56,5 @@ fn sign_up(target: &Target<'_>) -> Result<Client> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let address = format!("10.{}.{}.9", number / 256, number % 256);
-    Client::sign_up(target.origin, &address, &format!("attacker{number}"))
+    Client::sign_up(target.entry, &address, &format!("attacker{number}"))
 }

@@ -1,6 +1,5 @@
 //! The good user: posts, uploads, searches, chats, connects and logs in, at the pace of a busy person.
 
-use std::net::SocketAddr;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -8,9 +7,9 @@ use anyhow::{Context, Result};
 use serde_json::json;
 
 use crate::blegram::PASSWORD;
-use crate::siege::client::Client;
-use crate::siege::image::{FORM_TYPE, form, jpeg};
-use crate::siege::socket::{Failure, Socket};
+use crate::client::image::{FORM_TYPE, form, jpeg};
+use crate::client::socket::{Failure, Socket};
+use crate::client::{Client, Entry};
 
 /// Time between two rounds of actions.
 const PACE: Duration = Duration::from_millis(500);
@@ -63,7 +62,6 @@ impl Outcome {
 
 /// A user with an account, a conversation and a connection to the gateway.
 pub(crate) struct GoodUser {
-    server: SocketAddr,
     client: Client,
     username: String,
     conversation: String,
@@ -74,15 +72,14 @@ pub(crate) struct GoodUser {
 
 impl GoodUser {
     /// Signs up, and starts a conversation with a friend.
-    pub(crate) fn new(origin: &str, server: SocketAddr, username: &str, address: &str) -> Result<Self> {
+    pub(crate) fn new(entry: &Entry, username: &str, address: &str) -> Result<Self> {
         let friend = format!("{username}.f");
-        Client::sign_up(origin, address, &friend)?;
-        let client = Client::sign_up(origin, address, username)?;
+        Client::sign_up(entry, address, &friend)?;
+        let client = Client::sign_up(entry, address, username)?;
         let input = json!({"members": [format!("@{friend}")]});
         let conversation = client.post("/api/v1/conversations", &input)?.json()?;
-        let socket = Socket::open(server, &client)?.map_err(|failure| anyhow::anyhow!("{failure:?}"))?;
+        let socket = Socket::open(&client)?.map_err(|failure| anyhow::anyhow!("{failure:?}"))?;
         Ok(Self {
-            server,
             client,
             username: username.into(),
             conversation: conversation["id"].as_str().context("the conversation has no id")?.into(),
@@ -131,7 +128,7 @@ impl GoodUser {
             }
             Action::Message => return self.send_message(),
             Action::Connect => {
-                return Ok(Socket::open(self.server, client)?.err().map_or(Outcome::Success, outcome_of));
+                return Ok(Socket::open(client)?.err().map_or(Outcome::Success, outcome_of));
             }
         };
         Ok(outcome_of_status(answer.status, || answer.text()))

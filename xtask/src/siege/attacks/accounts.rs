@@ -5,15 +5,15 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::json;
 
+use crate::client::Client;
 use crate::siege::Target;
 use crate::siege::attacks::Assault;
-use crate::siege::client::Client;
 use crate::siege::window::Window;
 use crate::siege::wire::wave;
 
 fn login(target: &Target<'_>, address: &str, username: &str) -> Vec<u8> {
     let input = json!({"login": username, "password": "not the password", "client": "browser"}).to_string();
-    let client = Client::new(target.origin, address);
+    let client = Client::new(target.entry, address);
     client.bytes("POST", "/api/v1/auth/login", "application/json", input.as_bytes())
 }
 

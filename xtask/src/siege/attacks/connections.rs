@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use crate::client::socket::{HANDSHAKE, PATH};
 use crate::siege::Target;
 use crate::siege::attacks::Assault;
-use crate::siege::client::head_of;
-use crate::siege::socket::{HANDSHAKE, PATH};
+use crate::siege::head_of;
 use crate::siege::window::Window;
 use crate::siege::wire::{SlowConnections, connect, connect_from, statuses};
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::json;
 
-use crate::siege::Target;
+use crate::client::Client;
 use crate::siege::attacks::{Assault, sign_up};
-use crate::siege::client::{Client, head_of};
 use crate::siege::window::Window;
 use crate::siege::wire::wave;
+use crate::siege::{Target, head_of};
 
 const POSTS_PER_ACCOUNT: usize = 60;
 

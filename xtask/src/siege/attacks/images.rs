@@ -6,12 +6,12 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
+use crate::client::Client;
+use crate::client::image::{FORM_TYPE, PART, form, jpeg};
 use crate::siege::attacks::{Assault, sign_up};
-use crate::siege::client::{Client, head_of};
-use crate::siege::image::{FORM_TYPE, PART, form, jpeg};
 use crate::siege::window::Window;
 use crate::siege::wire::{SlowConnections, connect, read_status, wave};
-use crate::siege::{PUBLIC_URL, Target};
+use crate::siege::{PUBLIC_URL, Target, head_of};
 
 const MEDIA: &str = "/api/v1/media";
 const SECOND: Duration = Duration::from_secs(1);

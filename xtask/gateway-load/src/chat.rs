@@ -172,7 +172,7 @@ pub(crate) async fn direct(setup: &Setup, options: &DirectOptions) -> Result<Dir
 }
 
 async fn open(setup: &Setup, member: &Member, number: usize) -> Result<Socket> {
-    setup.target.open(&member.token, number, ReceiveBuffer::Standard).await.map_err(|error| match error {
+    setup.targets.open(&member.token, number, ReceiveBuffer::Standard).await.map_err(|error| match error {
         ConnectError::Retry(status) => anyhow!("the server rejected a handshake: {status}"),
         ConnectError::Permanent(error) => error,
     })
@@ -347,7 +347,7 @@ pub(crate) async fn send(setup: &Setup, options: &SendOptions) -> Result<SendRep
         }
     };
     let connections =
-        ConnectionSet::open(&setup.target, &members, members.len(), setup.handshakes, handler).await?;
+        ConnectionSet::open(&setup.targets, &members, members.len(), setup.handshakes, handler).await?;
     start_sender.send_replace(Some(Instant::now() + Duration::from_secs(options.seconds)));
     let mut observed: Vec<Vec<SenderLog>> = (0..options.conversations).map(|_| Vec::new()).collect();
     for _ in 0..members.len() {

@@ -17,7 +17,7 @@ use tokio::{
 
 use crate::{
     rest::Member,
-    socket::{ConnectError, ReceiveBuffer, Socket, Target},
+    socket::{ConnectError, ReceiveBuffer, Socket, Targets},
     stats::LatencySummary,
 };
 
@@ -61,7 +61,7 @@ impl ConnectionSet {
     /// # Errors
     /// If a connection cannot be opened.
     pub(crate) async fn open<F, A>(
-        target: &Arc<Target>,
+        targets: &Arc<Targets>,
         members: &[Member],
         count: usize,
         rate: u32,
@@ -83,10 +83,10 @@ impl ConnectionSet {
         for number in 0..count {
             ticks.tick().await;
             let permit = Arc::clone(&semaphore).acquire_owned().await?;
-            let (target, token) = (Arc::clone(target), Arc::clone(&members[number % members.len()].token));
+            let (targets, token) = (Arc::clone(targets), Arc::clone(&members[number % members.len()].token));
             let (result_sender, handler) = (result_sender.clone(), handler.clone());
             connections.spawn(async move {
-                let result = open_with_retries(&target, &token, number).await;
+                let result = open_with_retries(&targets, &token, number).await;
                 drop(permit);
                 match result {
                     Ok((socket, elapsed, retries)) => {
@@ -129,10 +129,14 @@ fn record(
     Ok(())
 }
 
-async fn open_with_retries(target: &Target, token: &str, number: usize) -> Result<(Socket, Duration, usize)> {
+async fn open_with_retries(
+    targets: &Targets,
+    token: &str,
+    number: usize,
+) -> Result<(Socket, Duration, usize)> {
     for retries in 0..MAX_ATTEMPTS {
         let start = Instant::now();
-        match target.open(token, number, ReceiveBuffer::Standard).await {
+        match targets.open(token, number, ReceiveBuffer::Standard).await {
             Ok(socket) => return Ok((socket, start.elapsed(), retries)),
             Err(ConnectError::Retry(_)) => sleep(Duration::from_secs(1)).await,
             Err(ConnectError::Permanent(error)) => {

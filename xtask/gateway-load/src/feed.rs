@@ -270,7 +270,7 @@ async fn connect_listeners(
         move |listener, socket| listen(Arc::clone(&log), listener, socket)
     };
     let connections =
-        ConnectionSet::open(&setup.target, members, listeners, setup.handshakes, handler).await?;
+        ConnectionSet::open(&setup.targets, members, listeners, setup.handshakes, handler).await?;
     let all_answered = || log.subscribed.load(Relaxed) + log.failed.load(Relaxed) == listeners;
     log.wait_until(Instant::now() + SUBSCRIBE_TIMEOUT, all_answered).await;
     let subscribed = log.subscribed.load(Relaxed);
@@ -389,7 +389,7 @@ async fn open_stalled(
     let mut stalled = Vec::new();
     for number in numbers {
         let token = &members[number % members.len()].token;
-        let opened = setup.target.open(token, number, ReceiveBuffer::Minimal).await;
+        let opened = setup.targets.open(token, number, ReceiveBuffer::Minimal).await;
         let mut socket = opened.map_err(|error| match error {
             ConnectError::Retry(status) => anyhow!("the server rejected a handshake: {status}"),
             ConnectError::Permanent(error) => error,
@@ -422,7 +422,7 @@ async fn watch_stalled(
     loop {
         let is_past_deadline = timeout(POLL_INTERVAL, &mut deadline).await.is_ok();
         peak_rss = peak_rss.max(server::resident_memory(setup.pid));
-        if let Some(connected) = server::count_open_connections(setup.target.address.port(), &peers) {
+        if let Some(connected) = server::count_open_connections(setup.targets.of(0).address.port(), &peers) {
             let closed_count = peers.len().saturating_sub(connected);
             let seconds = start.elapsed().as_secs_f64();
             if closed_count > 0 {

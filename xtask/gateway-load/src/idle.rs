@@ -65,7 +65,7 @@ pub(crate) async fn run(setup: &Setup, options: &Options) -> Result<IdleReport> 
         move |_, socket| answer_pings(socket, Arc::clone(&tally))
     };
     let connections =
-        ConnectionSet::open(&setup.target, &members, options.sockets, setup.handshakes, handler).await?;
+        ConnectionSet::open(&setup.targets, &members, options.sockets, setup.handshakes, handler).await?;
     let rss_ready = resident_memory(setup.pid);
     sleep(Duration::from_secs(options.hold)).await;
     let rss_after = resident_memory(setup.pid);

@@ -27,7 +27,7 @@ use serde::Serialize;
 
 use crate::{
     rest::{Member, RestClient},
-    socket::Target,
+    socket::Targets,
 };
 
 #[derive(Parser)]
@@ -41,9 +41,9 @@ struct Cli {
 
 #[derive(Args)]
 struct Common {
-    /// Base URL of the server
+    /// Base URL of the server; repeated, those of the nodes of one site, which share the connections
     #[arg(long, global = true, default_value = "http://127.0.0.1:8080")]
-    url: String,
+    url: Vec<String>,
     /// Process id of the server, to measure its memory
     #[arg(long, global = true)]
     pid: Option<u32>,
@@ -78,7 +78,7 @@ enum Scenario {
 /// What every scenario needs: clients for the REST API and the gateway, and the common options.
 struct Setup {
     rest: RestClient,
-    target: Arc<Target>,
+    targets: Arc<Targets>,
     pid: Option<u32>,
     handshakes: u32,
     sign_ups: usize,
@@ -92,10 +92,12 @@ trait Report: Serialize + Display {
 
 impl Setup {
     async fn new(common: &Common) -> Result<Self> {
-        let origin = common.url.trim_end_matches('/');
+        let origins: Vec<String> =
+            common.url.iter().map(|url| url.trim_end_matches('/').to_owned()).collect();
+        let targets = Targets::resolve(&origins, common.addresses).await?;
         Ok(Self {
-            rest: RestClient::new(origin),
-            target: Arc::new(Target::resolve(origin, common.addresses).await?),
+            rest: RestClient::new(&origins[0]),
+            targets: Arc::new(targets),
             pid: common.pid,
             handshakes: common.handshakes,
             sign_ups: common.sign_ups,

@@ -83,6 +83,37 @@ pub(crate) enum ConnectError {
     Permanent(anyhow::Error),
 }
 
+/// The gateways of the nodes of one site.
+#[derive(Debug, Clone)]
+pub(crate) struct Targets(Vec<Target>);
+
+impl Targets {
+    /// Resolves the hosts of `origins`, as [`Target::resolve`].
+    pub(crate) async fn resolve(origins: &[String], addresses: usize) -> Result<Self> {
+        let mut targets = Vec::new();
+        for origin in origins {
+            targets.push(Target::resolve(origin, addresses).await?);
+        }
+        ensure!(!targets.is_empty(), "--url is missing");
+        Ok(Self(targets))
+    }
+
+    /// The node of connection `number`: consecutive connections go to different nodes.
+    pub(crate) fn of(&self, number: usize) -> &Target {
+        &self.0[number % self.0.len()]
+    }
+
+    /// Opens connection `number` and waits for the `ready` event.
+    pub(crate) async fn open(
+        &self,
+        token: &str,
+        number: usize,
+        receive_buffer: ReceiveBuffer,
+    ) -> Result<Socket, ConnectError> {
+        self.of(number).open(token, number, receive_buffer).await
+    }
+}
+
 impl Target {
     /// Resolves the host of `origin`. If the server is on loopback, connections use `addresses` source addresses: the
     /// number of ports per address is limited, and so is the number of connections that the server accepts from each.

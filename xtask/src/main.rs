@@ -4,6 +4,7 @@ mod bench;
 mod blegram;
 mod check;
 mod client;
+mod cluster;
 mod fuzz_api;
 mod generate;
 mod layering;
@@ -98,6 +99,14 @@ enum Task {
     /// chats, connects and logs in. Fails if the good user is rejected or gets an error, or if memory does not stay
     /// bounded. Prints how much slower the good user was than without an attack; absolute numbers depend on the machine.
     Siege(siege::Options),
+    /// Run a site with three nodes behind nginx, and check that it loses nothing
+    ///
+    /// Starts PostgreSQL, Redis, an S3-compatible server, three nodes and nginx with deploy/nginx.conf, prints the
+    /// addresses, and waits for Ctrl-C. With `--check`, runs the community scenario, and then, while users keep requesting and
+    /// 20 clients keep sending messages, restarts the nodes one by one, kills a node and kills Redis for 30 seconds. Fails if
+    /// a client sees a failed request that it could not repeat, or a lost, doubled or disordered message.
+    #[command(after_help = "Examples:\n  cargo xtask cluster\n  cargo xtask cluster --check")]
+    Cluster(cluster::Options),
 }
 
 fn main() -> ExitCode {
@@ -117,6 +126,7 @@ fn run(task: Task) -> Result<u8> {
         Task::LoginFlow(options) => login_flow::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Siege(options) => siege::run(&options),
+        Task::Cluster(options) => cluster::run(&options),
     }
 }
 

@@ -1,7 +1,9 @@
-//! `cargo xtask gen`: regenerates the committed files that `blegram` prints.
+//! `cargo xtask gen`: regenerates the committed files that `blegram` prints, and the types of the client from two of them.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -19,24 +21,56 @@ const FILES: [(&str, &str); 4] = [
     (".env.example", ENV_EXAMPLE),
 ];
 
+/// The types of the client, generated from the committed documents.
+const TYPES: &str = "crates/client/src/types.rs";
+
 /// Writes the files, or with `check` only fails if some are out of date.
 pub(crate) fn run(check: bool) -> Result<()> {
     let binary = build_binary("blegram", "dev")?;
     let mut stale = Vec::new();
     for (file, args) in FILES {
-        let generated = print(&binary, args)?;
-        let path = root().join(file);
-        let committed = fs::read(&path).unwrap_or_default();
-        match first_difference(&committed, &generated) {
-            None => {}
-            Some(line) if check => stale.push(format!("{file} differs from line {line}")),
-            Some(_) => write(&path, &generated)?,
-        }
+        stale.extend(update(file, &print(&binary, args)?, check)?);
     }
+    stale.extend(update(TYPES, &client_types()?, check)?);
     if !stale.is_empty() {
         bail!("generated files are out of date:\n  {}", stale.join("\n  "));
     }
     Ok(())
+}
+
+/// Writes a file if it differs, or with `check` returns the difference.
+fn update(file: &str, generated: &[u8], check: bool) -> Result<Option<String>> {
+    let path = root().join(file);
+    let committed = fs::read(&path).unwrap_or_default();
+    match first_difference(&committed, generated) {
+        None => Ok(None),
+        Some(line) if check => Ok(Some(format!("{file} differs from line {line}"))),
+        Some(_) => write(&path, generated).map(|()| None),
+    }
+}
+
+fn client_types() -> Result<Vec<u8>> {
+    let mut command = Command::new(build_binary("xtask-client-types", "dev")?);
+    let output = command.args(["docs/openapi.json", "docs/asyncapi.json"]).current_dir(root()).output()?;
+    ensure!(
+        output.status.success(),
+        "xtask-client-types failed:\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    format(&output.stdout)
+}
+
+/// Formats Rust as `cargo fmt` does.
+fn format(code: &[u8]) -> Result<Vec<u8>> {
+    let mut command = Command::new("rustfmt");
+    command.args(["--edition", "2024", "--config-path"]).arg(root());
+    let mut rustfmt =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("starting rustfmt")?;
+    // rustfmt reads everything before it writes.
+    rustfmt.stdin.take().context("rustfmt has no stdin")?.write_all(code)?;
+    let output = rustfmt.wait_with_output().context("waiting for rustfmt")?;
+    ensure!(output.status.success(), "rustfmt rejected the generated types");
+    Ok(output.stdout)
 }
 
 fn print(binary: &Path, args: &str) -> Result<Vec<u8>> {

@@ -43,6 +43,8 @@ const HTTP: &str = "blegram-http";
 const CPU_POOL: &str = "blegram-cpu-pool";
 const LIMITS: &str = "blegram-limits";
 const MIGRATION: &str = "blegram-migration";
+/// For other machines than the server's: it shares no crate with the server.
+const CLIENT: &str = "blegram-client";
 
 const ALL_CRATES: &[&str] =
     &[DOMAIN, PERSISTENCE, SOCIAL, AUTH, CHAT, MEDIA, GATEWAY, BUS, LIMITS, CPU_POOL, HTTP, API, MIGRATION];
@@ -63,9 +65,11 @@ const TABLE: &[Row] = &[
     Row { package: CPU_POOL,     ours: &[],                                                      optional: &[],          never: &[SQL, WEB, OPAQUE] },
     Row { package: MIGRATION,    ours: &[],                                                      optional: &[],          never: &[WEB, OPAQUE] },
     Row { package: "blegram",    ours: ALL_CRATES,                                               optional: &[],          never: &[] },
-    Row { package: "blegram-example-chat", ours: &[],                                            optional: &[],          never: &[SQL] },
+    Row { package: CLIENT,       ours: &[],                                                      optional: &[],          never: &[SQL, WEB, REDIS, OPAQUE] },
+    Row { package: "blegram-example-chat", ours: &[CLIENT],                                      optional: &[],          never: &[SQL] },
     Row { package: "xtask",      ours: &[],                                                      optional: &[],          never: &[] },
-    Row { package: "xtask-gateway-load", ours: &[],                                              optional: &[],          never: &[] },
+    Row { package: "xtask-client-types", ours: &[],                                              optional: &[],          never: &[] },
+    Row { package: "xtask-gateway-load", ours: &[CLIENT],                                        optional: &[],          never: &[] },
     Row { package: "xtask-s3",   ours: &[],                                                      optional: &[],          never: &[] },
 ];
 
@@ -142,7 +146,7 @@ mod tests {
 
     fn is_rejected(package: &str, dependency: &str) -> bool {
         let dependency = Dependency { package: dependency, is_optional: false };
-        !violations(package, &[dependency], &["blegram", "xtask"]).is_empty()
+        !violations(package, &[dependency], &["blegram", "blegram-client", "xtask"]).is_empty()
     }
 
     #[test]
@@ -191,6 +195,7 @@ mod tests {
             ),
             (API, "blegram-persistence blegram-migration blegram sea-orm sqlx redis anyhow"),
             (MIGRATION, "blegram-domain blegram-persistence blegram poem anyhow"),
+            (CLIENT, "blegram-domain blegram-gateway blegram-api blegram poem sea-orm redis anyhow"),
             ("blegram", "xtask"),
             ("xtask", "blegram-domain blegram"),
         ];
@@ -215,6 +220,7 @@ mod tests {
                 "blegram-domain blegram-social blegram-auth blegram-gateway blegram-http poem poem-openapi",
             ),
             ("blegram", "blegram-api blegram-migration anyhow poem tokio"),
+            (CLIENT, "reqwest tokio tokio-tungstenite thiserror"),
             ("xtask", "anyhow clap"),
         ];
         for (package, dependencies) in cases {

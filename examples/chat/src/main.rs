@@ -1,29 +1,26 @@
-//! A chat in the terminal: the reference client of blegram's realtime gateway. See its README.
+//! A chat in the terminal, on the reference client `blegram-client`. See its README.
 //!
-//! - `core`: the client's logic, without I/O
-//! - `wire`: frames of the protocol
-//! - `http`, `socket`, `terminal`: I/O
-//! - `run`: the event loop that connects them
+//! - `chat`: what a typed line does, and when the program ends
+//! - `screen`: the lines of a conversation
+//! - `terminal`: input and output
 
-mod core;
-mod http;
-mod run;
-mod socket;
+mod chat;
+mod screen;
 mod terminal;
-mod wire;
 
-use std::{process::ExitCode, sync::Arc};
+use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
+use blegram_client::{Client, Error, Gateway, Options};
 use clap::Parser;
 use url::Url;
 use uuid::Uuid;
 
-use crate::{core::Settings, http::Api};
+use crate::chat::Chat;
 
 /// Chat in the terminal.
 #[derive(Parser)]
-struct Options {
+struct Arguments {
     /// URL of the server.
     #[arg(long, default_value = "http://127.0.0.1:8080")]
     url: Url,
@@ -46,8 +43,8 @@ struct Options {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match chat(Options::parse()).await {
-        Ok(code) => ExitCode::from(code),
+    match run(Arguments::parse()).await {
+        Ok(code) => code,
         Err(error) => {
             terminal::notify(&format!("{error:#}"));
             ExitCode::FAILURE
@@ -55,21 +52,22 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn chat(options: Options) -> Result<u8> {
-    // The provider for TLS. Fails only if one is installed already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let password = options.password.map_or_else(terminal::password, Ok)?;
-    let (api, me) = Api::log_in(&options.url, &options.login, &password).await?;
-    let conversation = match (options.conversation, options.with) {
-        (Some(id), _) => api.conversation(id).await?,
-        (None, with) => api.open_direct(&with.unwrap_or_default()).await?,
+async fn run(arguments: Arguments) -> Result<ExitCode> {
+    let password = arguments.password.map_or_else(terminal::password, Ok)?;
+    let client = Client::new(arguments.url)?;
+    let me = match client.log_in(&arguments.login, &password, "terminal").await {
+        Err(Error::Unauthorized(_)) => bail!("wrong username or password"),
+        account => account?.id,
     };
-    let settings = Settings {
-        me: me.id,
-        conversation: conversation.id,
-        members: conversation.members,
-        follow: options.follow,
-        seed: rand::random(),
+    let conversation = match (arguments.conversation, arguments.with) {
+        (Some(id), _) => client.conversation(id).await?,
+        (None, with) => {
+            let name = with.unwrap_or_default();
+            client.open_direct(&format!("@{}", name.trim_start_matches('@'))).await?
+        }
     };
-    run::run(options.url, Arc::new(api), settings, terminal::lines()).await
+    let (gateway, updates) = Gateway::connect(client, Options::default()).await?;
+    gateway.follow(conversation.id).await?;
+    gateway.open(vec![conversation.id]).await?;
+    Chat::new(gateway, &conversation, me, arguments.follow).run(updates, terminal::lines()).await
 }

@@ -5,9 +5,10 @@ use std::{
     io::Write,
     net::{Ipv4Addr, SocketAddr},
     process::{Command, Output, Stdio},
+    sync::Mutex,
 };
 
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{SinkExt, StreamExt, stream::FuturesUnordered};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -26,9 +27,14 @@ use tokio_tungstenite::{
 const CONVERSATION: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 const ANN: &str = "01890a5d-ac96-774b-bcce-b302099a80a1";
 const BOB: &str = "01890a5d-ac96-774b-bcce-b302099a80b2";
+/// The `client_id` of another client.
+const UNKNOWN: &str = "01890a5d-ac96-774b-bcce-b302099a80c3";
 
-/// A server with one conversation. `seq` equals `message_no`, because all events are messages.
-struct Server {
+/// A server with one conversation.
+struct Server(Mutex<State>);
+
+/// `seq` equals `message_no`, because all events are messages.
+struct State {
     /// Sender, text and `client_id`.
     messages: Vec<(&'static str, String, Value)>,
     access_token: &'static str,
@@ -39,9 +45,9 @@ struct Server {
     closes: Option<u16>,
 }
 
-impl Server {
+impl State {
     fn new() -> Self {
-        let earlier = (BOB, "earlier".to_owned(), Value::Null);
+        let earlier = (BOB, "earlier".to_owned(), json!(UNKNOWN));
         Self {
             messages: vec![earlier],
             access_token: "access-1",
@@ -49,43 +55,6 @@ impl Server {
             dies_on: None,
             closes: None,
         }
-    }
-
-    /// Serves connections one after the other, until dropped.
-    async fn serve(&mut self, mut listener: TcpListener) {
-        let address = listener.local_addr().unwrap();
-        loop {
-            let (stream, _) = listener.accept().await.unwrap();
-            let mut start = [0; 20];
-            while stream.peek(&mut start).await.unwrap() < start.len() {}
-            if !start.starts_with(b"GET /api/v1/gateway ") {
-                self.http(stream).await;
-            } else if self.gateway(stream).await {
-                drop(listener);
-                self.messages.push((BOB, "meanwhile".to_owned(), Value::Null));
-                self.access_token = "access-2";
-                listener = TcpListener::bind(address).await.unwrap();
-            }
-        }
-    }
-
-    async fn http(&self, stream: TcpStream) {
-        let mut stream = BufReader::new(stream);
-        let (mut head, mut length) = (String::new(), 0);
-        while stream.read_line(&mut head).await.unwrap() > 2 {
-            let line = head.lines().last().unwrap().to_lowercase();
-            if let Some(value) = line.strip_prefix("content-length: ") {
-                length = value.parse().unwrap();
-            }
-        }
-        let mut body = vec![0; length];
-        stream.read_exact(&mut body).await.unwrap();
-        let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-        let path = head.split(' ').take(2).collect::<Vec<_>>().join(" ");
-        let answer = self.answer_http(&path, &body).to_string();
-        let head = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: application/json";
-        let answer = format!("{head}\r\ncontent-length: {}\r\n\r\n{answer}", answer.len());
-        stream.get_mut().write_all(answer.as_bytes()).await.unwrap();
     }
 
     fn answer_http(&self, path: &str, body: &Value) -> Value {
@@ -102,7 +71,7 @@ impl Server {
                     "login": "ann", "password": "correct horse", "client": "native", "device_name": "terminal",
                 });
                 assert_eq!(*body, expected);
-                json!({ "account": ann, "tokens": tokens("access-1", "refresh-1") })
+                json!({ "account": account(), "tokens": tokens("access-1", "refresh-1") })
             }
             "POST /api/v1/auth/token" => {
                 assert_eq!(*body, json!({ "grant_type": "refresh_token", "refresh_token": "refresh-1" }));
@@ -110,8 +79,13 @@ impl Server {
             }
             "POST /api/v1/conversations" => {
                 assert_eq!(*body, json!({ "members": ["@bob"] }));
-                json!({ "id": CONVERSATION, "members": [ann, bob] })
+                json!({
+                    "id": CONVERSATION, "kind": "direct", "members": [ann, bob], "last_seq": 1, "last_message_no": 1,
+                    "unread_count": 1, "read_no": 0, "read_states": [], "is_muted": false,
+                    "created_at": "2026-01-01T00:00:00Z",
+                })
             }
+            "GET /api/v1/me" => account(),
             "GET /api/v1/conversations/01890a5d-ac96-774b-bcce-b302099a8057/messages" => {
                 let newest_first: Vec<Value> =
                     (1..=self.messages.len()).rev().map(|no| self.message(no)).collect();
@@ -122,51 +96,22 @@ impl Server {
         }
     }
 
-    /// Serves a WebSocket connection; returns whether the server died.
-    async fn gateway(&mut self, stream: TcpStream) -> bool {
-        let expected = format!("Bearer {}", self.access_token);
-        #[expect(clippy::result_large_err, reason = "the signature is that of tungstenite")]
-        let check = |request: &Request, mut response: Response| -> Result<Response, ErrorResponse> {
-            let header = |name: &str| request.headers()[name].to_str().unwrap();
-            assert_eq!(header("sec-websocket-protocol"), "blegram.v1+json");
-            if header("authorization") != expected {
-                let unauthorized = Response::builder().status(StatusCode::UNAUTHORIZED).body(None);
-                return Err(unauthorized.unwrap());
-            }
-            let protocol = "blegram.v1+json".parse().unwrap();
-            response.headers_mut().insert("sec-websocket-protocol", protocol);
-            Ok(response)
-        };
-        let Ok(mut socket) = accept_hdr_async(stream, check).await else { return false };
-        let ready = json!({
-            "proto": 1, "connection_id": CONVERSATION, "user_id": ANN, "now": "2026-01-01T00:00:00Z", "heartbeat_ms": 25_000,
-            "auth_expires_in_ms": 600_000, "degraded": false, "limits": {},
-        });
-        send_frame(&mut socket, &json!({ "ev": "ready", "d": ready })).await;
-        while let Some(Ok(Message::Text(text))) = socket.next().await {
-            let frame: Value = serde_json::from_str(&text).unwrap();
-            if let Some(code) = self.closes {
-                let frame = CloseFrame { code: CloseCode::from(code), reason: "the session ended".into() };
-                let _ = socket.close(Some(frame)).await;
-                while let Some(Ok(_)) = socket.next().await {}
-                return false;
-            }
-            if self.command(&mut socket, &frame).await {
-                return true;
-            }
-        }
-        false
-    }
-
-    async fn command(&mut self, socket: &mut WebSocketStream<TcpStream>, frame: &Value) -> bool {
+    /// The frames that answer a command; `None` if the server dies of it.
+    fn command(&mut self, frame: &Value) -> Option<Vec<Value>> {
+        let mut frames = Vec::new();
         let (op, d) = (frame["op"].as_str().unwrap(), &frame["d"]);
         self.commands.push(op.to_owned());
         let head = self.messages.len();
         let ok = match op {
             "sync" => {
-                let head =
-                    json!({ "conversation_id": CONVERSATION, "last_seq": head, "last_message_no": head });
-                json!({ "cursor": "c", "heads": [head], "removed": [], "more": false, "unread": 0 })
+                let head = json!({
+                    "conversation_id": CONVERSATION, "last_seq": head, "last_message_no": head, "read_no": 0,
+                    "unread_count": head,
+                });
+                json!({
+                    "cursor": "c", "heads": [head], "removed": [], "more": false, "unread": 0, "topics": {},
+                    "presence": [],
+                })
             }
             "history" => {
                 let after = usize::try_from(d["after"].as_u64().unwrap()).unwrap();
@@ -180,10 +125,10 @@ impl Server {
                     self.messages.push((ANN, text.to_owned(), d["client_id"].clone()));
                 }
                 if self.dies_on.take_if(|fatal| *fatal == text).is_some() {
-                    return true;
+                    return None;
                 }
                 let no = existing.map_or(self.messages.len(), |index| index + 1);
-                send_frame(socket, &self.created(no)).await;
+                frames.push(self.created(no));
                 let message = self.message(no);
                 json!({
                     "seq": no, "message_no": no, "id": message["id"], "created_at": message["created_at"],
@@ -193,8 +138,8 @@ impl Server {
             "read" => json!({ "read_no": d["message_no"], "unread_count": 0 }),
             op => panic!("{op} was not expected"),
         };
-        send_frame(socket, &json!({ "re": frame["id"], "ok": ok })).await;
-        false
+        frames.push(json!({ "re": frame["id"], "ok": ok }));
+        Some(frames)
     }
 
     fn created(&self, seq: usize) -> Value {
@@ -212,6 +157,109 @@ impl Server {
             "reply_to": null, "created_at": "2026-01-01T00:00:00Z", "edited_at": null, "is_deleted": false,
         })
     }
+}
+
+impl Server {
+    /// Serves connections, until dropped.
+    async fn serve(&self, mut listener: TcpListener) {
+        let address = listener.local_addr().unwrap();
+        loop {
+            let mut connections = FuturesUnordered::new();
+            // Ends with the death of the server.
+            loop {
+                tokio::select! {
+                    Some(died) = connections.next() => if died { break },
+                    accepted = listener.accept() => connections.push(self.connection(accepted.unwrap().0)),
+                }
+            }
+            drop((connections, listener));
+            self.0.lock().unwrap().messages.push((BOB, "meanwhile".to_owned(), json!(UNKNOWN)));
+            self.0.lock().unwrap().access_token = "access-2";
+            listener = TcpListener::bind(address).await.unwrap();
+        }
+    }
+
+    /// Serves one connection; returns whether the server died.
+    async fn connection(&self, stream: TcpStream) -> bool {
+        let mut start = [0; 20];
+        while stream.peek(&mut start).await.unwrap() < start.len() {}
+        if start.starts_with(b"GET /api/v1/gateway ") {
+            return self.gateway(stream).await;
+        }
+        self.http(stream).await;
+        false
+    }
+
+    async fn http(&self, stream: TcpStream) {
+        let mut stream = BufReader::new(stream);
+        let (mut head, mut length) = (String::new(), 0);
+        while stream.read_line(&mut head).await.unwrap() > 2 {
+            let line = head.lines().last().unwrap().to_lowercase();
+            if let Some(value) = line.strip_prefix("content-length: ") {
+                length = value.parse().unwrap();
+            }
+        }
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body).await.unwrap();
+        let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let path = head.split(' ').take(2).collect::<Vec<_>>().join(" ");
+        let answer = self.0.lock().unwrap().answer_http(&path, &body).to_string();
+        let head = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: application/json";
+        let answer = format!("{head}\r\ncontent-length: {}\r\n\r\n{answer}", answer.len());
+        stream.get_mut().write_all(answer.as_bytes()).await.unwrap();
+    }
+
+    /// Serves a WebSocket connection; returns whether the server died.
+    async fn gateway(&self, stream: TcpStream) -> bool {
+        let expected = format!("Bearer {}", self.0.lock().unwrap().access_token);
+        #[expect(clippy::result_large_err, reason = "the signature is that of tungstenite")]
+        let check = |request: &Request, mut response: Response| -> Result<Response, ErrorResponse> {
+            let header = |name: &str| request.headers()[name].to_str().unwrap();
+            assert_eq!(header("sec-websocket-protocol"), "blegram.v1+json");
+            if header("authorization") != expected {
+                let unauthorized = Response::builder().status(StatusCode::UNAUTHORIZED).body(None);
+                return Err(unauthorized.unwrap());
+            }
+            let protocol = "blegram.v1+json".parse().unwrap();
+            response.headers_mut().insert("sec-websocket-protocol", protocol);
+            Ok(response)
+        };
+        let Ok(mut socket) = accept_hdr_async(stream, check).await else { return false };
+        let ready = json!({
+            "proto": 1, "connection_id": CONVERSATION, "user_id": ANN, "now": "2026-01-01T00:00:00Z", "heartbeat_ms": 25_000,
+            "auth_expires_in_ms": 600_000, "degraded": false,
+            "limits": {
+                "message_bytes": 16_384, "commands_per_second": 5, "command_burst": 20, "topics": 64,
+                "open_conversations": 16, "watched_users": 100,
+            },
+        });
+        send_frame(&mut socket, &json!({ "ev": "ready", "d": ready })).await;
+        while let Some(Ok(Message::Text(text))) = socket.next().await {
+            let frame: Value = serde_json::from_str(&text).unwrap();
+            let closes = self.0.lock().unwrap().closes;
+            if let Some(code) = closes {
+                let frame = CloseFrame { code: CloseCode::from(code), reason: "the session ended".into() };
+                let _ = socket.close(Some(frame)).await;
+                while let Some(Ok(_)) = socket.next().await {}
+                return false;
+            }
+            let answers = self.0.lock().unwrap().command(&frame);
+            let Some(answers) = answers else { return true };
+            for answer in answers {
+                send_frame(&mut socket, &answer).await;
+            }
+        }
+        false
+    }
+}
+
+fn account() -> Value {
+    json!({
+        "id": ANN, "username": "ann", "display_name": "ann", "bio": "", "is_private": false, "post_count": 0,
+        "follower_count": 0, "following_count": 0, "created_at": "2026-01-01T00:00:00Z", "email_verified": false,
+        "has_password": true, "role": "user", "discoverable": true, "messages_from": "everyone",
+        "login_notices": true,
+    })
 }
 
 fn user(id: &str) -> Value {
@@ -239,7 +287,7 @@ fn client(server: SocketAddr, lines: &'static str) -> Output {
     client.wait_with_output().unwrap()
 }
 
-async fn chat(server: &mut Server, lines: &'static str) -> (Option<i32>, String, String) {
+async fn chat(server: &Server, lines: &'static str) -> (Option<i32>, String, String) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     let client = tokio::task::spawn_blocking(move || client(address, lines));
@@ -253,21 +301,22 @@ async fn chat(server: &mut Server, lines: &'static str) -> (Option<i32>, String,
 
 #[tokio::test]
 async fn server_crash_loses_and_duplicates_no_messages() {
-    let mut server = Server { dies_on: Some("two"), ..Server::new() };
-    let (code, printed, stderr) = chat(&mut server, "one\ntwo\n\nthree\n").await;
+    let server = Server(Mutex::new(State { dies_on: Some("two"), ..State::new() }));
+    let (code, printed, stderr) = chat(&server, "one\ntwo\n\nthree\n").await;
     let expected =
         ["[1] bob: earlier", "[2] ann: one", "[3] ann: two", "[4] bob: meanwhile", "[5] ann: three"];
     assert_eq!(printed.lines().collect::<Vec<_>>(), expected, "{stderr}");
     assert_eq!(code, Some(0), "{stderr}");
     assert!(stderr.contains("reconnecting in"), "{stderr}");
-    let sends = server.commands.iter().filter(|op| *op == "message.send").count();
-    assert_eq!(sends, 4, "the unacknowledged message is sent again: {:?}", server.commands);
+    let commands = server.0.into_inner().unwrap().commands;
+    let sends = commands.iter().filter(|op| *op == "message.send").count();
+    assert_eq!(sends, 4, "the unacknowledged message is sent again: {commands:?}");
 }
 
 #[tokio::test]
 async fn revoked_session_ends_the_chat() {
-    let mut server = Server { closes: Some(4500), ..Server::new() };
-    let (code, _, stderr) = chat(&mut server, "one\n").await;
+    let server = Server(Mutex::new(State { closes: Some(4500), ..State::new() }));
+    let (code, _, stderr) = chat(&server, "one\n").await;
     assert_eq!(code, Some(1));
     assert!(stderr.contains("the session ended (4500)"), "{stderr}");
 }

@@ -1,23 +1,30 @@
 //! Tests of the client rules against an in-memory server and an unreliable network.
 
 mod model;
+mod screen;
+
+use std::time::Duration;
 
 use proptest::{prelude::*, sample::Index};
+use serde_json::{Value, json};
+use uuid::Uuid;
 
 use self::model::World;
-use super::*;
+use super::{CommandFailure, Core, Failure, Input, Output, Settings, Update};
 
 const ME: Uuid = Uuid::from_u128(1 << 64);
 const BOB: Uuid = Uuid::from_u128(2 << 64);
-const CONVERSATION: Uuid = Uuid::from_u128(3 << 64);
+const ROOMS: [Uuid; 2] = [Uuid::from_u128(3 << 64), Uuid::from_u128(4 << 64)];
+/// The first conversation, in tests of one.
+const ROOM: usize = 0;
 
 /// A random step of a test.
 #[derive(Debug, Clone, Copy)]
 enum Step {
-    Type,
-    BobSends,
-    BobEdits(Index),
-    BobDeletes(Index),
+    Send(usize),
+    BobSends(usize),
+    BobEdits(usize, Index),
+    BobDeletes(usize, Index),
     ToClient,
     ToServer,
     Reject,
@@ -25,16 +32,20 @@ enum Step {
     Disturb(Index, usize),
     Drop(Option<u16>),
     Head,
-    Expire,
+    Expire(usize),
     Pass(u64),
+}
+
+fn room() -> impl Strategy<Value = usize> {
+    0..ROOMS.len()
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        3 => Just(Step::Type),
-        3 => Just(Step::BobSends),
-        1 => any::<Index>().prop_map(Step::BobEdits),
-        1 => any::<Index>().prop_map(Step::BobDeletes),
+        3 => room().prop_map(Step::Send),
+        3 => room().prop_map(Step::BobSends),
+        1 => (room(), any::<Index>()).prop_map(|(room, which)| Step::BobEdits(room, which)),
+        1 => (room(), any::<Index>()).prop_map(|(room, which)| Step::BobDeletes(room, which)),
         9 => Just(Step::ToClient),
         9 => Just(Step::ToServer),
         1 => Just(Step::Reject),
@@ -42,30 +53,32 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (any::<Index>(), 0_usize..3).prop_map(|(which, how)| Step::Disturb(which, how)),
         1 => prop::sample::select(vec![None, Some(1006), Some(4000), Some(4001), Some(4004)]).prop_map(Step::Drop),
         1 => Just(Step::Head),
-        1 => prop::bool::weighted(0.3).prop_map(|expire| if expire { Step::Expire } else { Step::Head }),
+        1 => (prop::bool::weighted(0.3), room()).prop_map(|(expire, room)| {
+            if expire { Step::Expire(room) } else { Step::Head }
+        }),
         6 => (0_u64..5_000).prop_map(Step::Pass),
     ]
 }
 
-fn apply_step(world: &mut World, step: Step, typed: &mut Vec<String>, counter: usize) {
+fn apply_step(world: &mut World, step: Step, sent: &mut [Vec<String>; 2], counter: usize) {
     match step {
-        Step::Type => {
-            typed.push(format!("line {counter}"));
-            world.types(&typed[typed.len() - 1]);
+        Step::Send(room) => {
+            sent[room].push(format!("line {counter}"));
+            world.sends(room, &format!("line {counter}"));
         }
-        Step::BobSends => world.bob_sends(&format!("words {counter}")),
-        Step::BobEdits(which) => {
-            world.bob_changes(which.index(1 << 16), Some(&format!("better words {counter}")));
+        Step::BobSends(room) => world.bob_sends(room, &format!("words {counter}")),
+        Step::BobEdits(room, which) => {
+            world.bob_changes(room, which.index(1 << 16), Some(&format!("better words {counter}")));
         }
-        Step::BobDeletes(which) => world.bob_changes(which.index(1 << 16), None),
+        Step::BobDeletes(room, which) => world.bob_changes(room, which.index(1 << 16), None),
         Step::ToClient => drop(world.deliver_to_client()),
         Step::ToServer => drop(world.deliver_to_server(None)),
         Step::Reject => drop(world.deliver_to_server(Some("unavailable"))),
         Step::Outside(works) => drop(world.outside(works)),
         Step::Disturb(which, how) => world.disturb_events(which.index(1 << 16), how),
         Step::Drop(code) => world.drop_connection(code),
-        Step::Head => world.send_head(),
-        Step::Expire => world.expire_events(),
+        Step::Head => world.send_heads(),
+        Step::Expire(room) => world.expire_events(room),
         Step::Pass(ms) => world.sleep(Duration::from_millis(ms)),
     }
 }
@@ -88,55 +101,38 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
-    fn messages_are_stored_and_printed_once_in_order_despite_failures(
+    fn messages_are_stored_and_reported_once_in_order(
         earlier in 0_usize..25,
         steps in prop::collection::vec(step(), 0..250),
         seed: u64,
     ) {
-        let mut world = World::new(true, seed);
+        let mut world = World::new(seed);
         for number in 0..earlier {
-            world.bob_sends(&format!("earlier {number}"));
+            world.bob_sends(ROOM, &format!("earlier {number}"));
         }
         world.input(Input::Tick);
-        let mut typed = Vec::new();
-        // The first page is short; after it there must be no gap.
-        prop_assert!(world.outside(true));
-        let first = earlier.saturating_sub(20) as u64 + 1;
+        let mut sent = [Vec::new(), Vec::new()];
+        // The first pages are short; after them there must be no gap.
+        prop_assert!(world.outside(true) && world.outside(true));
         for (counter, step) in steps.into_iter().enumerate() {
-            apply_step(&mut world, step, &mut typed, counter);
+            apply_step(&mut world, step, &mut sent, counter);
         }
         world.settle();
-        prop_assert_eq!(world.exit, None);
-        prop_assert_eq!(world.stored_texts(), typed);
-        // Drops the lines of edits of messages before that page.
-        world.printed.retain(|line| displayed(std::slice::from_ref(line))[0] >= first);
-        let expected: Vec<u64> = (first..=world.message_count() as u64).collect();
-        prop_assert_eq!(displayed(&world.printed), expected, "{:#?}", &world.printed);
-    }
-
-    #[test]
-    fn client_exits_when_all_lines_are_stored_and_printed(
-        steps in prop::collection::vec(step(), 0..100),
-        seed: u64,
-    ) {
-        let mut world = World::new(false, seed);
-        world.input(Input::Tick);
-        let mut typed = Vec::new();
-        for (counter, step) in steps.into_iter().enumerate() {
-            apply_step(&mut world, step, &mut typed, counter);
+        prop_assert_eq!(&world.stopped, &None);
+        for (room, first) in [(ROOM, earlier.saturating_sub(20) as u64 + 1), (1, 1)] {
+            prop_assert_eq!(world.stored_texts(room), &sent[room][..]);
+            // Without the lines of edits of messages before the first page.
+            let mut lines = world.lines(room).to_vec();
+            lines.retain(|line| displayed(std::slice::from_ref(line))[0] >= first);
+            let expected: Vec<u64> = (first..=world.message_count(room) as u64).collect();
+            prop_assert_eq!(displayed(&lines), expected, "{:#?}", lines);
         }
-        world.input(Input::End);
-        world.settle();
-        prop_assert_eq!(world.exit, Some(0));
-        prop_assert_eq!(world.stored_texts(), typed);
-        let own = world.printed.iter().filter(|line| line.contains("ann: line")).count();
-        prop_assert_eq!(own, world.stored_texts().len());
     }
 }
 
 /// A connected client without pending commands.
 fn connected() -> World {
-    let mut world = World::new(true, 7);
+    let mut world = World::new(7);
     world.input(Input::Tick);
     while world.outside(true) || world.deliver_to_client() || world.deliver_to_server(None) {}
     world
@@ -161,7 +157,7 @@ fn close_code_decides_whether_to_reconnect() {
     for (code, reconnects) in cases {
         let mut world = connected();
         world.drop_connection(code);
-        assert_eq!(world.exit, (!reconnects).then_some(1), "{code:?}");
+        assert_eq!(world.stopped.is_some(), !reconnects, "{code:?}");
         world.sleep(Duration::from_secs(30));
         assert_eq!(world.connecting, reconnects, "{code:?}");
     }
@@ -198,7 +194,7 @@ fn failed_handshake_is_retried_unless_fatal() {
     world.sleep(Duration::from_secs(30));
     assert!(world.connecting);
 
-    assert_eq!(after_failure(Failure::Fatal("origin".to_owned())).exit, Some(1));
+    assert!(after_failure(Failure::Fatal("origin".to_owned())).stopped.is_some());
 }
 
 #[test]
@@ -236,7 +232,8 @@ fn close_reason_sets_the_reconnect_time_without_the_event() {
 fn connection_ends_after_silence_but_not_after_a_ping() {
     let mut world = connected();
     let ping = r#"{"ping":1}"#.to_owned();
-    let pong = format!(r#"{{"pong":1,"recv":{{"{CONVERSATION}":0}}}}"#);
+    let [one, other] = ROOMS;
+    let pong = format!(r#"{{"pong":1,"recv":{{"{one}":0,"{other}":0}}}}"#);
     world.now += Duration::from_millis(47_000);
     assert_eq!(world.core.handle(world.now, Input::Frame(ping)), [Output::Send(pong)]);
     world.sleep(Duration::from_millis(47_499));
@@ -248,8 +245,8 @@ fn connection_ends_after_silence_but_not_after_a_ping() {
 #[test]
 fn token_is_renewed_in_band_before_it_expires() {
     let mut world = connected();
-    world.event("auth.expiring", &json!({}));
-    world.event("auth.expiring", &json!({}));
+    world.event("auth.expiring", &json!({ "expires_in_ms": 120_000 }));
+    world.event("auth.expiring", &json!({ "expires_in_ms": 120_000 }));
     run(&mut world);
     assert!(world.outside(true));
     assert_eq!(world.commands(), ["auth"]);
@@ -258,7 +255,7 @@ fn token_is_renewed_in_band_before_it_expires() {
 
     let renewed = world.now;
     while world.commands() != ["auth"] {
-        world.event("typing", &json!({ "conversation_id": CONVERSATION, "user_id": BOB }));
+        world.event("typing", &json!({ "conversation_id": ROOMS[ROOM], "user_id": BOB }));
         run(&mut world);
         world.sleep(Duration::from_secs(20));
         world.outside(true);
@@ -266,29 +263,90 @@ fn token_is_renewed_in_band_before_it_expires() {
     assert_eq!(world.now - renewed, Duration::from_secs(540), "by the client's own clock, too");
     world.drop_connection(Some(4001));
     world.input(Input::Token(Err(Failure::Unauthorized)));
-    assert_eq!(world.exit, Some(1), "the session has ended");
+    assert!(world.stopped.is_some(), "the session has ended");
 }
 
 #[test]
 fn permanently_rejected_message_is_reported_and_dropped() {
     let mut world = connected();
-    world.types("no");
-    world.types("yes");
+    world.sends(ROOM, "no");
+    world.sends(ROOM, "yes");
     assert_eq!(world.commands(), ["message.send"], "one at a time");
     world.deliver_to_server(Some("blocked"));
     run(&mut world);
-    assert!(world.notices.iter().any(|line| line.starts_with("not sent: no")), "{:?}", world.notices);
-    assert_eq!(world.stored_texts(), ["yes"]);
-    world.types(&"x".repeat(8193));
-    world.types(&"\u{1}".repeat(8000));
+    let not_sent = |update: &Update| match update {
+        Update::NotSent { draft, error } => {
+            Some((draft.text.clone()?.chars().take(2).collect(), error.code.clone()))
+        }
+        _ => None,
+    };
+    let rejected =
+        |world: &World| world.updates.iter().filter_map(not_sent).collect::<Vec<(String, String)>>();
+    let code = |text: &str, code: &str| (text.to_owned(), code.to_owned());
+    assert_eq!(rejected(&world), [code("no", "blocked")]);
+    assert_eq!(world.stored_texts(ROOM), ["yes"]);
+    world.sends(ROOM, &"x".repeat(8193));
+    world.sends(ROOM, &"\u{1}".repeat(8000));
     assert!(!world.commands().contains(&"message.send".to_owned()), "too large for a frame");
+    let too_large = "body-too-large";
+    let expected = [code("no", "blocked"), code("xx", too_large), code("\u{1}\u{1}", too_large)];
+    assert_eq!(rejected(&world), expected);
+}
+
+#[test]
+fn conversations_do_not_wait_for_each_other() {
+    let mut world = connected();
+    world.sends(0, "one");
+    world.sends(1, "two");
+    assert_eq!(world.commands(), ["message.send", "message.send"]);
+    world.deliver_to_server(Some("unavailable"));
+    run(&mut world);
+    assert_eq!((world.stored_texts(0).len(), world.stored_texts(1).len()), (0, 1));
+    world.settle();
+    assert_eq!((world.stored_texts(0), world.stored_texts(1)), (vec!["one"], vec!["two"]));
+}
+
+#[test]
+fn commands_are_sent_at_the_rate_of_the_server() {
+    let mut world = connected();
+    let start = world.now;
+    world.sleep(Duration::from_secs(10));
+    world.now = start + Duration::from_secs(10);
+    for number in 0..100 {
+        world.sends(number % 2, "hello");
+    }
+    let (mut sent, start) = (0, world.now);
+    while world.now < start + Duration::from_secs(10) {
+        while world.deliver_to_client() || !world.commands().is_empty() {
+            sent += world.commands().len();
+            while world.deliver_to_server(None) {}
+        }
+        world.sleep(Duration::from_millis(100));
+    }
+    assert!((65..=70).contains(&sent), "20 at once, then 5 per second: {sent}");
+}
+
+#[test]
+fn busy_conversation_does_not_starve_another() {
+    let mut world = connected();
+    for _ in 0..200 {
+        world.sends(0, "busy");
+    }
+    run(&mut world);
+    world.sends(1, "quiet");
+    let asked = world.now;
+    while world.stored_texts(1).is_empty() {
+        world.sleep(Duration::from_millis(100));
+        run(&mut world);
+    }
+    assert!(world.now - asked <= Duration::from_millis(500), "{:?}", world.now - asked);
 }
 
 #[test]
 fn temporarily_rejected_message_is_retried_after_the_delay() {
     for code in ["rate-limited", "unavailable", "internal", "overloaded"] {
         let mut world = connected();
-        world.types("hello");
+        world.sends(ROOM, "hello");
         world.deliver_to_server(Some(code));
         world.deliver_to_client();
         assert!(world.commands().is_empty(), "{code}");
@@ -304,9 +362,11 @@ fn read_marks_are_sent_at_most_once_a_second() {
     let mut world = connected();
     let mut marks = 0;
     let start = world.now;
-    while world.now < start + Duration::from_secs(10) {
-        world.bob_sends("hello");
-        while world.deliver_to_client() {}
+    for number in 1.. {
+        if world.now >= start + Duration::from_secs(10) {
+            break;
+        }
+        world.input(Input::Read { conversation_id: ROOMS[ROOM], message_no: number });
         marks += world.commands().iter().filter(|op| *op == "read").count();
         run(&mut world);
         world.now += Duration::from_millis(100);
@@ -317,19 +377,22 @@ fn read_marks_are_sent_at_most_once_a_second() {
 #[test]
 fn head_beyond_the_cursor_causes_a_pull() {
     let mut world = connected();
-    world.bob_sends("hello");
+    world.bob_sends(ROOM, "hello");
     assert!(world.lose_frame().unwrap().contains("message.created"));
-    world.send_head();
+    world.send_heads();
     world.deliver_to_client();
     assert_eq!(world.commands(), ["history"]);
     run(&mut world);
-    assert_eq!(world.printed, ["[1] bob: hello"]);
+    assert_eq!(world.lines(ROOM), ["[1] bob: hello"]);
 }
 
 #[test]
 fn unavailable_events_are_pulled_once_a_second() {
     let mut world = connected();
-    world.event("conversation.head", &json!({ "conversation_id": CONVERSATION, "last_seq": 5 }));
+    let head = json!({
+        "conversation_id": ROOMS[ROOM], "last_seq": 5, "last_message_no": 5, "read_no": 0, "unread_count": 5,
+    });
+    world.event("conversation.head", &head);
     let mut pulls = 0;
     let start = world.now;
     while world.now < start + Duration::from_secs(5) {
@@ -346,7 +409,7 @@ fn unavailable_events_are_pulled_once_a_second() {
 #[test]
 fn own_message_without_an_event_is_pulled_after_a_second() {
     let mut world = connected();
-    world.types("hello");
+    world.sends(ROOM, "hello");
     world.deliver_to_server(None);
     assert!(world.lose_frame().unwrap().contains("message.created"));
     world.deliver_to_client();
@@ -354,31 +417,31 @@ fn own_message_without_an_event_is_pulled_after_a_second() {
     world.sleep(Duration::from_secs(1));
     assert_eq!(world.commands(), ["history"]);
     run(&mut world);
-    assert_eq!(world.printed, ["[1] ann: hello"]);
+    assert_eq!(world.lines(ROOM), ["[1] ann: hello"]);
 }
 
 #[test]
 fn message_deleted_before_it_was_printed_has_one_line() {
     let mut world = connected();
-    world.bob_sends("hello");
-    world.bob_changes(0, None);
+    world.bob_sends(ROOM, "hello");
+    world.bob_changes(ROOM, 0, None);
     while world.lose_frame().is_some() {}
-    world.send_head();
+    world.send_heads();
     run(&mut world);
-    assert_eq!(world.printed, ["[1] bob (deleted)"]);
-    assert_eq!(world.core.timeline.cursor(), Some(2));
+    assert_eq!(world.lines(ROOM), ["[1] bob (deleted)"]);
+    assert_eq!(world.cursor(ROOM), Some(2));
 }
 
 #[test]
 fn page_after_expired_events_starts_at_the_first_message() {
     let mut world = connected();
     for number in 0..30 {
-        world.bob_sends(&format!("words {number}"));
+        world.bob_sends(ROOM, &format!("words {number}"));
     }
     while world.lose_frame().is_some() {}
-    world.expire_events();
+    world.expire_events(ROOM);
     world.settle();
-    assert_eq!(displayed(&world.printed), (1..=30).collect::<Vec<_>>());
+    assert_eq!(displayed(world.lines(ROOM)), (1..=30).collect::<Vec<_>>());
 }
 
 #[test]
@@ -413,64 +476,103 @@ fn stable_minute_resets_the_backoff() {
 #[test]
 fn unknown_event_advances_the_cursor() {
     let mut world = connected();
-    world.event("message.pinned", &json!({ "conversation_id": CONVERSATION, "seq": 1, "by": null }));
+    let pinned = json!({ "conversation_id": ROOMS[ROOM], "seq": 1, "by": null });
+    world.event("message.pinned", &pinned);
     // Of a message from before the user joined.
-    world.event("message.edited", &json!({ "conversation_id": CONVERSATION, "seq": 2, "message": null }));
+    world.event("message.edited", &json!({ "conversation_id": ROOMS[ROOM], "seq": 2, "message": null }));
     run(&mut world);
-    assert_eq!((world.core.timeline.cursor(), world.core.timeline.behind()), (Some(2), None));
+    assert_eq!(world.cursor(ROOM), Some(2));
+    assert!(world.commands().is_empty(), "nothing is missing");
 }
 
 #[test]
-fn removed_member_exits() {
+fn removed_member_leaves() {
+    let removed = json!({ "conversation_id": ROOMS[ROOM], "reason": "left" });
     let mut world = connected();
-    world.event("conversation.removed", &json!({ "conversation_id": CONVERSATION, "reason": "left" }));
-    world.deliver_to_client();
+    world.sends(ROOM, "too late");
+    world.deliver_to_server(Some("unavailable"));
+    world.event("conversation.removed", &removed);
+    while world.deliver_to_client() {}
     assert_eq!(world.commands(), ["history"], "the user may have rejoined meanwhile");
     world.deliver_to_server(Some("not-found"));
     world.deliver_to_client();
-    assert_eq!(world.exit, Some(1));
+    assert_eq!(world.updates.last(), Some(&Update::Left(ROOMS[ROOM])));
+    assert!(
+        world.updates.iter().any(|update| matches!(update, Update::NotSent { .. })),
+        "the draft is reported"
+    );
+    assert_eq!((world.cursor(0), world.cursor(1)), (None, Some(0)), "the other conversation stays");
 
-    let mut world = World::new(true, 7);
-    world.input(Input::Tick);
-    while world.outside(true) || world.deliver_to_client() {}
-    let synced = json!({ "cursor": "c", "heads": [], "removed": [CONVERSATION], "more": false, "unread": 0 });
+    let mut world = connected();
+    world.drop_connection(None);
+    while !world.is_open() {
+        world.sleep(Duration::from_secs(30));
+        world.outside(true);
+    }
+    world.deliver_to_client();
+    let synced = json!({
+        "cursor": "c", "heads": [], "removed": [ROOMS[ROOM]], "more": false, "unread": 0, "topics": {}, "presence": [],
+    });
     world.input(Input::Frame(json!({ "re": 1, "ok": synced }).to_string()));
     assert_eq!(world.commands(), ["sync", "history"], "the same if it happened while disconnected");
 }
 
 #[test]
-fn control_characters_are_not_printed() {
+fn member_who_joins_again_stays() {
     let mut world = connected();
-    world.bob_sends("a\nb\u{1b}[2J\tc");
+    world.set_membership(ROOM, false);
+    world.event("conversation.removed", &json!({ "conversation_id": ROOMS[ROOM], "reason": "removed" }));
+    world.deliver_to_client();
+    world.deliver_to_server(None);
+    // Added again after the server has answered the pull, and the event arrives before the reply.
+    world.set_membership(ROOM, true);
+    world.input(Input::Frame(
+        json!({ "ev": "conversation.added", "d": { "conversation": conversation() } }).to_string(),
+    ));
     run(&mut world);
-    assert_eq!(world.printed, ["[1] bob: a ⏎ b [2J c"]);
+    world.settle();
+    assert!(!world.updates.contains(&Update::Left(ROOMS[ROOM])));
+    world.bob_sends(ROOM, "welcome back");
+    run(&mut world);
+    assert_eq!(world.lines(ROOM), ["[1] bob: welcome back"]);
+}
+
+fn conversation() -> Value {
+    json!({
+        "id": ROOMS[ROOM], "kind": "group", "members": [], "last_seq": 0, "last_message_no": 0, "unread_count": 0,
+        "read_no": 0, "read_states": [], "is_muted": false, "created_at": "2026-01-01T00:00:00Z",
+    })
 }
 
 #[test]
-fn edits_deletions_and_member_changes_are_printed() {
+fn all_conversations_are_followed_on_demand() {
+    let follow = |follow_all| {
+        let mut core = Core::new(Settings { me: ME, follow_all, seed: 1 }, Duration::from_secs(600));
+        core.handle(Duration::ZERO, Input::Tick);
+        core.handle(Duration::ZERO, Input::Connected);
+        let added = json!({ "ev": "conversation.added", "d": { "conversation": conversation() } });
+        core.handle(Duration::ZERO, Input::Frame(added.to_string()))
+    };
+    let load = Output::LoadPage { conversation_id: ROOMS[ROOM], after: None };
+    assert!(follow(true).contains(&load));
+    assert!(!follow(false).contains(&load));
+}
+
+#[test]
+fn command_of_the_application_gets_its_reply_or_fails_with_the_connection() {
     let mut world = connected();
-    world.bob_sends("helo");
-    world.bob_changes(0, Some("hello"));
-    world.bob_changes(0, None);
+    let typing =
+        |ticket| Input::Command { ticket, op: "typing", d: json!({ "conversation_id": ROOMS[ROOM] }) };
+    world.input(typing(1));
     run(&mut world);
-    let user = json!({ "id": BOB, "username": "bob" });
-    world.event(
-        "member.joined",
-        &json!({ "conversation_id": CONVERSATION, "seq": 4, "user": user, "by": null }),
-    );
-    world.event(
-        "member.left",
-        &json!({ "conversation_id": CONVERSATION, "seq": 5, "user": null, "by": null }),
-    );
-    world.event("conversation.updated", &json!({ "conversation_id": CONVERSATION, "seq": 6, "title": "us" }));
-    run(&mut world);
-    let expected = [
-        "[1] bob: helo",
-        "[1] bob (edited): hello",
-        "[1] bob (deleted)",
-        "* bob joined",
-        "* deleted user left",
-        "* title changed to: us",
-    ];
-    assert_eq!(world.printed, expected);
+    world.input(typing(2));
+    world.drop_connection(None);
+    assert_eq!(world.replies, [(1, Ok(json!({}))), (2, Err(CommandFailure::Lost))]);
+    world.input(typing(3));
+    world.settle();
+    assert_eq!(world.replies[2], (3, Ok(json!({}))), "waits for the connection");
+    world.input(typing(4));
+    world.input(Input::Stop);
+    assert_eq!(world.replies[3], (4, Err(CommandFailure::Lost)));
+    assert_eq!(world.stopped.as_deref(), Some("stopped"));
 }

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::json;
 
-use super::{AccessToken, Core, Failure, Output, replies::Request};
-use crate::wire::Ready;
+use super::{CommandFailure, Core, Failure, Output, Update, commands::Request, pace::Pace};
+use crate::{http::AccessToken, types::ReadyEvent};
 
 /// A connection that lasted this long counts as stable and resets the backoff.
 const STABLE: Duration = Duration::from_secs(60);
@@ -15,7 +15,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// The state of the connection.
 #[derive(Debug)]
 pub(super) enum Link {
-    /// To be opened at this time, once a page is loaded.
+    /// To be opened at this time.
     Waiting(Duration),
     /// To be opened at this time, once there is a new access token.
     NeedsToken(Duration),
@@ -79,8 +79,20 @@ impl Link {
     }
 
     pub(super) fn is_pending(&self, kind: Request) -> bool {
-        let Self::Open(connection) = self else { return false };
-        connection.requests.values().any(|(request, _)| *request == kind)
+        self.count(|request| *request == kind) > 0
+    }
+
+    /// The number of such commands without a reply.
+    pub(super) fn count(&self, of: impl Fn(&Request) -> bool) -> usize {
+        let Self::Open(connection) = self else { return 0 };
+        connection.requests.values().filter(|(request, _)| of(request)).count()
+    }
+
+    /// The application's commands in flight, which will get no reply.
+    pub(super) fn drain_tickets(&mut self) -> Vec<u64> {
+        let Self::Open(connection) = self else { return Vec::new() };
+        let requests = std::mem::take(&mut connection.requests).into_values();
+        requests.filter_map(|(request, _)| request.ticket()).collect()
     }
 }
 
@@ -106,7 +118,7 @@ impl Connection {
 impl Core {
     pub(super) fn link_due(&self) -> Option<Duration> {
         match &self.link {
-            Link::Waiting(due) => self.timeline.cursor().map(|_| *due),
+            Link::Waiting(due) => Some(*due),
             Link::NeedsToken(_) | Link::Connecting { .. } => None,
             Link::Open(connection) => {
                 Some(self.reconnect_at.map_or(connection.dead_at(), |at| at.min(connection.dead_at())))
@@ -125,8 +137,7 @@ impl Core {
                 self.disconnected(now, None, if is_dead { "no response" } else { "requested by the server" });
             }
         }
-        let may_connect = self.timeline.cursor().is_some() && !self.over;
-        if matches!(self.link, Link::Waiting(due) if due <= now) && may_connect {
+        if matches!(self.link, Link::Waiting(due) if due <= now) && !self.over {
             self.connect(false);
         }
     }
@@ -141,16 +152,17 @@ impl Core {
     }
 
     /// The first frame. From here on, no event can fall between the reply to `sync` and the delivered events.
-    pub(super) fn ready(&mut self, now: Duration, ready: &Ready) {
+    pub(super) fn ready(&mut self, now: Duration, ready: &ReadyEvent) {
         let Link::Open(connection) = &mut self.link else { return };
+        if ready.user_id != self.me {
+            return self.stop("the connection belongs to another account");
+        }
         connection.is_ready = true;
         connection.silence_limit =
             Duration::from_millis(ready.heartbeat_ms) * 3 / 2 + Duration::from_secs(10);
+        self.pace = Pace::new(ready.limits.commands_per_second, ready.limits.command_burst);
         self.sync_due = Some(now);
-        self.notify(if ready.degraded { "connected (slower than usual)" } else { "connected" });
-        if ready.user_id != self.me {
-            self.stop("the connection belongs to another account");
-        }
+        self.update(Update::Connected(ready.clone()));
     }
 
     pub(super) fn handshake_failed(&mut self, now: Duration, failure: Failure) {
@@ -165,6 +177,7 @@ impl Core {
                 let wait = self.backoff.next(retry_after);
                 self.wait(now, wait, &detail);
             }
+            Failure::NotFound => self.stop("the site has no gateway"),
             Failure::Fatal(detail) => self.stop(&format!("the server rejected the connection: {detail}")),
         }
     }
@@ -177,10 +190,7 @@ impl Core {
         {
             self.backoff.reset();
         }
-        self.outbox.disconnect();
-        self.sync_due = None;
-        self.reported = 0;
-        self.paused_until = Duration::ZERO;
+        self.lose_replies();
         let hint = self.reconnect_at.take().map(|at| at.saturating_sub(now));
         let hint = hint.or_else(|| reconnect_delay(code, reason));
         match code {
@@ -189,6 +199,7 @@ impl Core {
             }
             Some(4001) => {
                 self.link = Link::NeedsToken(now);
+                self.update(Update::Disconnected { reason: reason.to_owned(), retry_in: Duration::ZERO });
                 self.refresh();
             }
             _ => {
@@ -198,9 +209,21 @@ impl Core {
         }
     }
 
-    fn wait(&mut self, now: Duration, wait: Duration, reason: &str) {
-        self.link = Link::Waiting(now + wait);
-        self.notify(format!("not connected ({reason}); reconnecting in {:.1} s", wait.as_secs_f64()));
+    /// No reply to a command in flight will arrive.
+    fn lose_replies(&mut self) {
+        for ticket in self.link.drain_tickets() {
+            self.out.push(Output::Reply { ticket, result: Err(CommandFailure::Lost) });
+        }
+        for conversation in self.conversations.values_mut() {
+            conversation.disconnect();
+        }
+        self.sync_due = None;
+        self.paused_until = Duration::ZERO;
+    }
+
+    fn wait(&mut self, now: Duration, retry_in: Duration, reason: &str) {
+        self.link = Link::Waiting(now + retry_in);
+        self.update(Update::Disconnected { reason: reason.to_owned(), retry_in });
     }
 
     /// Requests new tokens, unless a request is in flight: a refresh token is single-use.
@@ -226,9 +249,11 @@ impl Core {
             }
             Err(Failure::Temporary { detail, retry_after }) => {
                 self.token.due = Some(now + self.backoff.next(retry_after));
-                self.notify(format!("cannot refresh the access token, retrying: {detail}"));
+                self.warn(format!("cannot refresh the access token, retrying: {detail}"));
             }
-            Err(Failure::Unauthorized) => self.stop("the session has ended; log in again"),
+            Err(Failure::Unauthorized | Failure::NotFound) => {
+                self.stop("the session has ended; log in again")
+            }
             Err(Failure::Fatal(detail)) => self.stop(&format!("cannot refresh the access token: {detail}")),
         }
     }

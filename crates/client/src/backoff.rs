@@ -20,6 +20,10 @@ impl Backoff {
     }
 
     /// The next delay, on average longer each time. `at_least`, requested by the server, is added to it.
+    pub(crate) fn random() -> Self {
+        Self::new(rand::random())
+    }
+
     pub(crate) fn next(&mut self, at_least: Option<Duration>) -> Duration {
         let wait = self.jitter(self.attempts);
         self.attempts = self.attempts.saturating_add(1);

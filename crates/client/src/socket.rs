@@ -15,7 +15,7 @@ use url::Url;
 
 use crate::{
     core::{Failure, Input},
-    http::seconds,
+    error::seconds,
 };
 
 /// The subprotocol of the gateway.

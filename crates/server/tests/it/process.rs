@@ -1,6 +1,7 @@
 //! Tests of the real binary, as an operator and a client use it: processes, sockets, signals and files.
 
 mod bodies;
+mod client;
 mod commands;
 mod crash;
 mod demo;

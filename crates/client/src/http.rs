@@ -15,7 +15,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use url::Url;
 
 pub use self::{posts::Upload, request::Request, session::AccessToken};
-pub use reqwest::Method;
+pub use reqwest::{ClientBuilder as HttpBuilder, Method};
 
 use self::session::Session;
 use crate::error::Error;
@@ -58,16 +58,18 @@ impl Client {
     /// # Errors
     /// [`Error::InvalidRequest`] if TLS cannot be set up.
     pub fn new(site: Url) -> Result<Self, Error> {
-        // The provider for TLS. Fails only if the program has installed one, which is then used.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder().build().map_err(|error| Error::of_transport(&error))?;
-        Ok(Self::with(site, http, Limits::default()))
+        Self::with(site, HttpBuilder::new(), Limits::default())
     }
 
     /// A client with settings of its own: proxies, certificates, time limits.
-    #[must_use]
-    pub fn with(site: Url, http: reqwest::Client, limits: Limits) -> Self {
-        Self { shared: Arc::new(Shared { http, site, limits, session: Session::default() }) }
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] if the settings are not possible.
+    pub fn with(site: Url, http: HttpBuilder, limits: Limits) -> Result<Self, Error> {
+        // The provider for TLS. Fails only if the program has installed one, which is then used.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = http.build().map_err(|error| Error::of_transport(&error))?;
+        Ok(Self { shared: Arc::new(Shared { http, site, limits, session: Session::default() }) })
     }
 
     /// The URL of the site.

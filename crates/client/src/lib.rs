@@ -54,6 +54,6 @@ pub use self::{
     core::{CommandFailure, Page, Update},
     error::Error,
     gateway::{CommandError, Gateway, Observer, Options, Stopped, Trace, Updates, client_id},
-    http::{AccessToken, Client, Limits, Method, Request, Upload},
+    http::{AccessToken, Client, HttpBuilder, Limits, Method, Request, Upload},
     wire::{Change, ChangeKind},
 };

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use blegram_client::{Client, Limits};
+use blegram_client::{Client, HttpBuilder, Limits};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -57,10 +57,8 @@ impl Server {
         let requests: Arc<Mutex<Vec<Request>>> = Arc::default();
         let mut task = JoinSet::new();
         task.spawn(serve(listener, Arc::clone(&requests), Arc::new(script)));
-        // TLS needs a provider, even where it is not used.
-        drop(Client::new(format!("{site}").parse().unwrap()));
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { client: Client::with(site, http, limits), requests, _task: task }
+        let client = Client::with(site, HttpBuilder::new().no_proxy(), limits).unwrap();
+        Self { client, requests, _task: task }
     }
 
     /// The requests to an operation so far.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use blegram_client::{
-    ChangeKind, Client, Gateway, Limits, Options, Update, Updates,
+    ChangeKind, Client, Gateway, HttpBuilder, Limits, Options, Update, Updates,
     types::{CreateComment, CreatePost},
 };
 use rustix::process::Signal;
@@ -17,10 +17,7 @@ const MESSAGES: usize = 24;
 
 async fn sign_up(home: &Home, username: &str) -> Client {
     let site = format!("http://{}", home.address).parse().unwrap();
-    // Installs the provider for TLS.
-    drop(Client::new("http://localhost".parse().unwrap()));
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    let client = Client::with(site, http, Limits::default());
+    let client = Client::with(site, HttpBuilder::new().no_proxy(), Limits::default()).unwrap();
     client.sign_up(username, PASSWORD).await.unwrap();
     client
 }

@@ -70,6 +70,7 @@ const TABLE: &[Row] = &[
     Row { package: "xtask",      ours: &[],                                                      optional: &[],          never: &[] },
     Row { package: "xtask-client-types", ours: &[],                                              optional: &[],          never: &[] },
     Row { package: "xtask-gateway-load", ours: &[CLIENT],                                        optional: &[],          never: &[] },
+    Row { package: "xtask-torture", ours: &[CLIENT],                                             optional: &[],          never: &[] },
     Row { package: "xtask-s3",   ours: &[],                                                      optional: &[],          never: &[] },
 ];
 

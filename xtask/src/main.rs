@@ -18,6 +18,7 @@ mod services;
 mod siege;
 mod signals;
 mod test;
+mod torture;
 mod words;
 mod workspace;
 
@@ -30,7 +31,7 @@ use crate::signals::Interrupted;
 
 /// Development tasks of blegram.
 ///
-/// CI runs `cargo xtask check` and `cargo xtask test` (`.ci/run`).
+/// CI runs `check`, `test`, `login-flow`, and the short forms of `siege` and `torture` (`.ci/run`).
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", arg_required_else_help = true)]
 struct Cli {
@@ -107,6 +108,13 @@ enum Task {
     /// a client sees a failed request that it could not repeat, or a lost, doubled or disordered message.
     #[command(after_help = "Examples:\n  cargo xtask cluster\n  cargo xtask cluster --check")]
     Cluster(cluster::Options),
+    /// Break a cluster while users chat, and check that nothing is lost
+    ///
+    /// Runs nodes on PostgreSQL and Redis with users of the reference client, and kills, drains, stops and cuts off nodes,
+    /// clients, Redis and PostgreSQL, fills the disk, moves a clock, removes members and ends sessions. Then checks the
+    /// guarantees of docs/protocol.md over what every client saw and what is stored. Prints the seed of its plan first;
+    /// xtask/torture/README.md explains the output.
+    Torture(torture::Options),
 }
 
 fn main() -> ExitCode {
@@ -127,6 +135,7 @@ fn run(task: Task) -> Result<u8> {
         Task::Bench(options) => bench::run(&options),
         Task::Siege(options) => siege::run(&options),
         Task::Cluster(options) => cluster::run(&options),
+        Task::Torture(options) => torture::run(&options),
     }
 }
 

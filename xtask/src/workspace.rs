@@ -24,9 +24,14 @@ pub(crate) fn cargo(words: &str) -> Command {
 
 /// Builds the binary of a package and returns its path, as reported by cargo.
 pub(crate) fn build_binary(package: &str, profile: &str) -> Result<PathBuf> {
+    build_binary_with(package, profile, &[])
+}
+
+/// Builds the binary of a package with features that are off by default.
+pub(crate) fn build_binary_with(package: &str, profile: &str, features: &[&str]) -> Result<PathBuf> {
     let mut command = cargo("build --quiet --message-format json-render-diagnostics");
     let output = command
-        .args(["--package", package, "--profile", profile])
+        .args(["--package", package, "--profile", profile, "--features", &features.join(",")])
         .stderr(Stdio::inherit())
         .output()
         .context("starting cargo build")?;

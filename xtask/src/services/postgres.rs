@@ -86,6 +86,11 @@ impl Postgres {
     }
 }
 
+/// The folder of the programs, found or installed; empty if they are on PATH.
+pub(crate) fn programs() -> Result<PathBuf> {
+    find_or_install().map(|programs| programs.folder)
+}
+
 fn find_or_install() -> Result<Programs> {
     if let Some(programs) = find() {
         return Ok(programs);

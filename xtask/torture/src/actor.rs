@@ -1,7 +1,7 @@
 //! A user with the shipped client, in random conversations.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -13,7 +13,7 @@ use blegram_client::{
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IteratorRandom};
 use tokio::{
     sync::{mpsc, watch},
-    time::sleep,
+    time::{sleep, sleep_until},
 };
 use url::Url;
 use uuid::Uuid;
@@ -66,6 +66,7 @@ pub(crate) struct Performer {
     status: Arc<Mutex<Status>>,
     log_out: mpsc::Receiver<()>,
     random: StdRng,
+    pub(crate) groups: BTreeSet<Uuid>,
     messages: u64,
     /// The user's latest message of each conversation with its text, and the number of the newest of all.
     last_own: BTreeMap<Uuid, (Uuid, String)>,
@@ -97,6 +98,7 @@ pub(crate) async fn sign_up(
         status: Arc::clone(&status),
         log_out: receiver,
         random: StdRng::seed_from_u64(seed),
+        groups: BTreeSet::new(),
         messages: 0,
         last_own: BTreeMap::new(),
         newest: BTreeMap::new(),
@@ -120,7 +122,7 @@ impl Performer {
     /// Runs until the end, or until the session has ended.
     async fn session(&mut self, gateway: &Gateway, mut updates: Updates, phase: &mut watch::Receiver<Phase>) {
         lock(&self.status).is_logging_in = false;
-        let mut pause = self.pause();
+        let mut next = self.next();
         loop {
             let now = *phase.borrow_and_update();
             if now == Phase::End {
@@ -131,9 +133,9 @@ impl Performer {
                     Some(update) => self.update(gateway, update).await,
                     None => return self.log_in().await,
                 },
-                () = sleep(pause), if now == Phase::Chat => {
+                () = sleep_until(next), if now == Phase::Chat => {
                     self.act(gateway).await;
-                    pause = self.pause();
+                    next = self.next();
                 }
                 Some(()) = self.log_out.recv() => self.end_session().await,
                 _ = phase.changed() => {}
@@ -141,8 +143,10 @@ impl Performer {
         }
     }
 
-    fn pause(&mut self) -> Duration {
-        Duration::from_millis(self.random.random_range(PAUSE_MS / 4..PAUSE_MS * 7 / 4))
+    /// When to act again.
+    fn next(&mut self) -> tokio::time::Instant {
+        let pause = self.random.random_range(PAUSE_MS / 4..PAUSE_MS * 7 / 4);
+        tokio::time::Instant::now() + Duration::from_millis(pause)
     }
 
     async fn end_session(&mut self) {
@@ -206,7 +210,7 @@ impl Performer {
     }
 
     async fn act(&mut self, gateway: &Gateway) {
-        let Some(conversation) = self.newest.keys().copied().choose(&mut self.random) else { return };
+        let Some(conversation) = self.choose() else { return };
         match self.random.random_range(0..100) {
             0..72 => self.send(gateway, conversation).await,
             72..82 => self.read(gateway, conversation).await,
@@ -214,9 +218,20 @@ impl Performer {
         }
     }
 
+    /// Half of the time a group, where many write at once.
+    fn choose(&mut self) -> Option<Uuid> {
+        let groups_only = self.random.random_bool(0.5);
+        let known = self.newest.keys().copied().filter(|id| !groups_only || self.groups.contains(id));
+        known.choose(&mut self.random)
+    }
+
     async fn send(&mut self, gateway: &Gateway, conversation: Uuid) {
         self.messages += 1;
-        let text = format!("{}-{}", self.name, self.messages);
+        let mut text = format!("{}-{}", self.name, self.messages);
+        if self.random.random_bool(0.3) {
+            // Large ones fill the queues of stalled connections.
+            text += &" 가나다".repeat(400);
+        }
         let client_id = blegram_client::client_id();
         lock(&self.status).unacknowledged.insert(client_id, text.clone());
         // Before it can be sent.

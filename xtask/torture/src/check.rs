@@ -39,6 +39,8 @@ pub(crate) struct Violation {
     pub(crate) check: &'static str,
     pub(crate) text: String,
     pub(crate) conversation: Uuid,
+    /// The client that it is about, if it is about one.
+    pub(crate) client: Option<String>,
     /// The message, if it is about one.
     pub(crate) client_id: Option<Uuid>,
     /// The numbered event, if it is about one.
@@ -47,7 +49,18 @@ pub(crate) struct Violation {
 
 impl Violation {
     pub(crate) fn new(check: &'static str, conversation: Uuid, text: impl Into<String>) -> Self {
-        Self { check, text: text.into(), conversation, client_id: None, seq: None }
+        Self { check, text: text.into(), conversation, client: None, client_id: None, seq: None }
+    }
+
+    /// What a client has done or got.
+    pub(crate) fn of(
+        history: &History,
+        check: &'static str,
+        conversation: Uuid,
+        text: impl std::fmt::Display,
+    ) -> Self {
+        let text = format!("{} {text}", history.name);
+        Self { client: Some(history.name.clone()), ..Self::new(check, conversation, text) }
     }
 
     pub(crate) fn of_message(self, client_id: Uuid) -> Self {

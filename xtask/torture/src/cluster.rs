@@ -33,8 +33,8 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Starts everything in `folder`.
     pub(crate) async fn start(options: &Options, folder: &std::path::Path) -> Result<Self> {
-        let postgres =
-            Postgres::start(options.postgres.clone(), folder.join("postgres"), free_address()?).await?;
+        let programs = options.postgres.clone().unwrap_or_default();
+        let postgres = Postgres::start(programs, folder.join("postgres"), free_address()?).await?;
         let redis = Redis::start(options.redis.clone(), folder.join("redis"), free_address()?).await?;
         let faketime = options.faketime.clone().filter(|path| path.exists());
         let has_clocks = faketime.is_some();
@@ -123,6 +123,8 @@ async fn settings(options: &Options, folder: &std::path::Path) -> Result<Vec<(St
         ("BLEGRAM_ACCOUNTS__PASSWORD_ITERATIONS", "1"),
         ("BLEGRAM_GATEWAY__HEARTBEAT_SECONDS", "5"),
         ("BLEGRAM_GATEWAY__PONG_TIMEOUT_SECONDS", "5"),
+        // Stalled connections overflow.
+        ("BLEGRAM_GATEWAY__QUEUE_FRAMES", "16"),
         ("BLEGRAM_GATEWAY__DRAIN_MIN_MS", &drain),
         ("BLEGRAM_GATEWAY__DRAIN_MAX_MS", &drain),
     ];

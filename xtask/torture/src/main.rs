@@ -53,9 +53,9 @@ struct Options {
     /// The binary of the nodes
     #[arg(long)]
     blegram: PathBuf,
-    /// The folder with the programs of PostgreSQL
+    /// The folder with the programs of PostgreSQL; those on PATH by default
     #[arg(long)]
-    postgres: PathBuf,
+    postgres: Option<PathBuf>,
     /// The program of Redis
     #[arg(long)]
     redis: PathBuf,

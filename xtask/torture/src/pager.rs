@@ -25,8 +25,12 @@ pub(crate) struct Pages {
     pub(crate) read: Vec<Uuid>,
 }
 
-/// Creates posts on one node after the other until the end of the chat.
-pub(crate) async fn write(nodes: Vec<Client>, mut phase: watch::Receiver<Phase>) -> BTreeSet<Uuid> {
+/// Creates posts on one node after the other until the end of the chat, and drops `writing` after the last one.
+pub(crate) async fn write(
+    nodes: Vec<Client>,
+    mut phase: watch::Receiver<Phase>,
+    writing: watch::Sender<()>,
+) -> BTreeSet<Uuid> {
     let mut created = BTreeSet::new();
     for (number, node) in nodes.iter().cycle().enumerate() {
         if *phase.borrow_and_update() != Phase::Chat {
@@ -38,15 +42,16 @@ pub(crate) async fn write(nodes: Vec<Client>, mut phase: watch::Receiver<Phase>)
         }
         sleep(PAUSE).await;
     }
+    drop(writing);
     created
 }
 
-/// Reads `list` upwards, each page from the next node, until the end of the chat and then to its top.
-pub(crate) async fn read_up(nodes: Vec<Client>, list: String, phase: watch::Receiver<Phase>) -> Vec<Uuid> {
+/// Reads `list` upwards, each page from the next node, until nothing is `written` any more and then to its top.
+pub(crate) async fn read_up(nodes: Vec<Client>, list: String, written: watch::Receiver<()>) -> Vec<Uuid> {
     let (mut read, mut cursor) = (Vec::new(), None::<String>);
     for node in nodes.iter().cycle() {
         // Before the page: what is confirmed by then must be on a page from then on.
-        let is_over = *phase.borrow() != Phase::Chat;
+        let is_over = written.has_changed().is_err();
         let page: Result<PostPage, Error> = node.posts(&list, cursor.as_deref()).await;
         let is_empty = page.as_ref().is_ok_and(|page| page.items.is_empty());
         if let Ok(page) = page {

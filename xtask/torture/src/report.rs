@@ -56,11 +56,19 @@ pub(crate) fn shortest_history(histories: &[History], violation: &Violation) -> 
     let mut lines: Vec<_> = histories
         .iter()
         .flat_map(|history| history.entries.iter().map(move |entry| (entry.at, &history.name, &entry.event)))
-        .filter(|(_, _, event)| is_about(event, violation))
+        .filter(|(_, name, event)| is_about(event, violation) && is_of(name, event, violation))
         .collect();
     lines.sort_by_key(|(at, ..)| *at);
     let lines = lines.into_iter().take(CONTEXT);
-    lines.map(|(at, name, event)| format!("  {:9.3} s  {name}: {event:?}\n", at.as_secs_f64())).collect()
+    // Some texts are long.
+    let line = |name: &str, event: &Event| format!("{name}: {event:?}").chars().take(400).collect::<String>();
+    lines.map(|(at, name, event)| format!("  {:9.3} s  {}\n", at.as_secs_f64(), line(name, event))).collect()
+}
+
+/// What the server has confirmed to the sender, and what the client of the violation got.
+fn is_of(name: &str, event: &Event, violation: &Violation) -> bool {
+    let is_senders = matches!(event, Event::Invoked { .. } | Event::Acked { .. } | Event::Reply { .. });
+    is_senders || violation.client.as_deref().is_none_or(|client| client == name)
 }
 
 fn is_about(event: &Event, violation: &Violation) -> bool {

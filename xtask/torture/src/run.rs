@@ -45,7 +45,7 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode> {
     let outcome = torture(options, seed, folder.path()).await;
     store_logs(folder.path(), options).context("storing the logs")?;
     let violations = outcome?;
-    println!("torture: {} violations (seed {seed})", violations);
+    println!("torture: {violations} violations (seed {seed})");
     Ok(ExitCode::from(u8::from(violations > 0)))
 }
 
@@ -141,7 +141,8 @@ async fn gather(
     }
     let groups = converse(&actors, &mut StdRng::seed_from_u64(seed)).await?;
     let mut tasks = JoinSet::new();
-    for performer in performers {
+    for mut performer in performers {
+        performer.groups = groups.iter().map(|group| group.id).collect();
         tasks.spawn(performer.run(phase.clone()));
     }
     let mut raw = Vec::new();
@@ -200,10 +201,11 @@ struct Observed {
 impl Readers {
     fn start(cast: &Cast, phase: &watch::Receiver<Phase>) -> Self {
         let mut readers = Self { written: JoinSet::new(), read: JoinSet::new(), synced: JoinSet::new() };
-        readers.written.spawn(pager::write(cast.direct.clone(), phase.clone()));
+        let (writing, written) = watch::channel(());
+        readers.written.spawn(pager::write(cast.direct.clone(), phase.clone(), writing));
         let reader: Vec<Client> = cast.direct.iter().rev().cloned().collect();
         let list = "/users/@user0/posts".to_owned();
-        readers.read.spawn(pager::read_up(reader.clone(), list, phase.clone()));
+        readers.read.spawn(pager::read_up(reader.clone(), list, written));
         readers.synced.spawn(pager::sync(reader, phase.clone()));
         readers
     }

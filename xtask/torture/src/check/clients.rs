@@ -14,7 +14,9 @@ use crate::{
 #[derive(Debug, Default)]
 struct State {
     cursor: u64,
-    /// Messages by number.
+    /// The number of the first message that it has to have.
+    first: u64,
+    /// Messages by number; older ones are there if they were changed since.
     messages: BTreeMap<u64, Content>,
 }
 
@@ -30,18 +32,25 @@ pub(super) fn final_state(history: &History, database: &Database) -> Vec<Violati
             continue;
         }
         let Some(state) = states.get(&numbers.id) else {
-            let text = format!("{} does not have the conversation", history.name);
-            violations.push(Violation::new("C7", numbers.id, text));
+            violations.push(Violation::of(history, "C7", numbers.id, "does not have the conversation"));
             continue;
         };
         if state.cursor != numbers.last_seq {
-            let text = format!("{} has events up to {} of {}", history.name, state.cursor, numbers.last_seq);
-            violations.push(Violation::new("C7", numbers.id, text).at(numbers.last_seq));
+            let text = format!("has events up to {} of {}", state.cursor, numbers.last_seq);
+            violations.push(Violation::of(history, "C7", numbers.id, text).at(numbers.last_seq));
         }
-        let rows = database.messages.iter().filter(|row| row.conversation_id == numbers.id);
+        let joined = joined_at(history.user, numbers.id, database);
+        let rows = database.messages.iter();
+        let rows = rows.filter(|row| row.conversation_id == numbers.id && row.seq > joined);
         violations.extend(rows.filter_map(|row| difference(history, state, row)));
     }
     violations
+}
+
+/// The number of the event by which the user joined again, after which they see changes of later messages only.
+fn joined_at(user: Uuid, conversation: Uuid, database: &Database) -> u64 {
+    let mine = database.member_events.iter().filter(|event| event.user_id == user && event.joined);
+    mine.filter(|event| event.conversation_id == conversation).map(|event| event.seq).max().unwrap_or(0)
 }
 
 fn states(history: &History) -> BTreeMap<Uuid, State> {
@@ -52,6 +61,7 @@ fn states(history: &History) -> BTreeMap<Uuid, State> {
                 let state = states.entry(*conversation).or_default();
                 if *is_new {
                     state.messages.clear();
+                    state.first = messages.first().map_or(0, |content| content.message_no);
                 }
                 state.cursor = *last_seq;
                 let messages = messages.iter().map(|content| (content.message_no, content.clone()));
@@ -71,17 +81,15 @@ fn states(history: &History) -> BTreeMap<Uuid, State> {
 }
 
 fn difference(history: &History, state: &State, row: &Row) -> Option<Violation> {
-    let first = state.messages.keys().next().copied().unwrap_or(u64::MAX);
-    // Edits of messages from before the first page add single older ones.
-    if row.message_no < first {
+    if row.message_no < state.first {
         return None;
     }
     let content = state.messages.get(&row.message_no);
     if content.is_some_and(|content| content.client_id == row.client_id && content.text == row.text) {
         return None;
     }
-    let text = format!("{} has {content:?} instead of {row:?}", history.name);
-    Some(Violation::new("C7", row.conversation_id, text).of_message(row.client_id).at(row.seq))
+    let text = format!("has {content:?} instead of {row:?}");
+    Some(Violation::of(history, "C7", row.conversation_id, text).of_message(row.client_id).at(row.seq))
 }
 
 /// C8: the read mark is at least where the user has read.
@@ -102,8 +110,8 @@ pub(super) fn read_marks(history: &History, database: &Database) -> Vec<Violatio
     let mine = database.members.iter().filter(|member| member.user_id == history.user && member.is_member);
     let behind = mine.filter_map(|member| {
         let read = *marks.get(&member.conversation_id)?;
-        let text = format!("{} has read {read}, stored is {}", history.name, member.read_no);
-        (member.read_no < read).then(|| Violation::new("C8", member.conversation_id, text))
+        let text = format!("has read {read}, stored is {}", member.read_no);
+        (member.read_no < read).then(|| Violation::of(history, "C8", member.conversation_id, text))
     });
     behind.collect()
 }
@@ -151,8 +159,9 @@ pub(super) fn left_behind(history: &History, database: &Database) -> Vec<Violati
     let behind = conversations.filter_map(|numbers| {
         let known = given.get(&numbers.id).copied().unwrap_or(0);
         let known = known.max(applied.get(&numbers.id).map_or(0, |state| state.cursor));
-        let text = format!("the connection of {} was given {known} of {}", history.name, numbers.last_seq);
-        (known < numbers.last_seq).then(|| Violation::new("C11", numbers.id, text).at(numbers.last_seq))
+        let text = format!("was given {known} of {} on its connection", numbers.last_seq);
+        (known < numbers.last_seq)
+            .then(|| Violation::of(history, "C11", numbers.id, text).at(numbers.last_seq))
     });
     behind.collect()
 }

@@ -21,8 +21,8 @@ pub(super) fn removed(history: &History, database: &Database) -> Vec<Violation> 
                 *other == conversation && (*left..*joined).contains(&content.seq)
             };
             if absences.iter().any(is_absent) {
-                let text = format!("{} was not a member and received {content:?}", history.name);
-                let violation = Violation::new("C9", conversation, text);
+                let text = format!("was not a member and received {content:?}");
+                let violation = Violation::of(history, "C9", conversation, text);
                 violations.push(violation.of_message(content.client_id).at(content.seq));
             }
         }
@@ -53,13 +53,10 @@ pub(super) fn logged_out(history: &History) -> Vec<Violation> {
             Event::Opened => ended = None,
             Event::Frame(numbered) => {
                 if let Some(ended) = ended.filter(|ended| entry.at > *ended + DEADLINE) {
-                    let text = format!(
-                        "{} received {} {:?} after the end of the session",
-                        history.name,
-                        numbered.seq,
-                        entry.at - ended
-                    );
-                    violations.push(Violation::new("C9", numbered.conversation, text).at(numbered.seq));
+                    let late = entry.at - ended;
+                    let text = format!("received {} {late:?} after the end of the session", numbered.seq);
+                    violations
+                        .push(Violation::of(history, "C9", numbered.conversation, text).at(numbered.seq));
                 }
             }
             _ => {}

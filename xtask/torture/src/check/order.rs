@@ -21,8 +21,9 @@ pub(super) fn applied(history: &History) -> Vec<Violation> {
             Event::Applied(numbered) => {
                 let before = cursors.insert(numbered.conversation, numbered.seq);
                 if before.map(|before| before + 1) != Some(numbered.seq) {
-                    let text = format!("{} applied {} after {before:?}", history.name, numbered.seq);
-                    violations.push(Violation::new("C3", numbered.conversation, text).at(numbered.seq));
+                    let text = format!("applied {} after {before:?}", numbered.seq);
+                    violations
+                        .push(Violation::of(history, "C3", numbered.conversation, text).at(numbered.seq));
                 }
             }
             _ => {}
@@ -41,8 +42,9 @@ pub(super) fn frames(history: &History) -> Vec<Violation> {
             Event::Frame(numbered) => {
                 let before = last.insert(numbered.conversation, numbered.seq);
                 if before.is_some_and(|before| before >= numbered.seq) {
-                    let text = format!("{} received {} after {before:?}", history.name, numbered.seq);
-                    violations.push(Violation::new("C4", numbered.conversation, text).at(numbered.seq));
+                    let text = format!("received {} after {before:?}", numbered.seq);
+                    violations
+                        .push(Violation::of(history, "C4", numbered.conversation, text).at(numbered.seq));
                 }
             }
             _ => {}

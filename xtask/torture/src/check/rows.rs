@@ -76,8 +76,8 @@ pub(super) fn unknown(
         for (conversation, content) in delivered {
             let is_stored = stored.contains(&(content.client_id, content.seq));
             if !is_known(conversation, content.client_id, content.text.as_deref()) || !is_stored {
-                let text = format!("{} received {content:?}, which is not stored", history.name);
-                let violation = Violation::new("C2", conversation, text);
+                let text = format!("received {content:?}, which is not stored");
+                let violation = Violation::of(history, "C2", conversation, text);
                 violations.push(violation.of_message(content.client_id).at(content.seq));
             }
         }

@@ -130,7 +130,7 @@ fn c1_finds_lost_doubled_moved_and_changed_messages() {
 #[test]
 fn c1_finds_gaps_in_the_numbers() {
     let burned = Numbers { id: ROOM, last_seq: 3, last_message_no: 2, events: 2, messages: 2 };
-    assert_found(|run| drop(run.database.conversations.insert(ROOM, burned)), "C1");
+    assert_found(|run| run.database.conversations.extend([(ROOM, burned)]), "C1");
 }
 
 #[test]
@@ -194,6 +194,39 @@ fn c7_finds_what_a_client_does_not_have() {
     assert_found(|run| run.bob.clear(), "C7");
     // An edit that was not applied.
     assert_found(|run| run.database.messages[1].text = Some(format!("text 2{EDITED}")), "C7");
+}
+
+#[test]
+fn c7_expects_messages_from_the_first_page_on() {
+    let found = |first: u64| {
+        let mut run = run();
+        let messages = (first..=2).map(content).collect();
+        run.bob = vec![Event::Loaded { conversation: ROOM, last_seq: 2, is_new: true, messages }];
+        // An edit of the oldest message.
+        run.bob.push(Event::Applied(Numbered { conversation: ROOM, seq: 3, content: Some(content(1)) }));
+        let numbers = Numbers { id: ROOM, last_seq: 3, last_message_no: 3, events: 3, messages: 3 };
+        run.database.conversations.insert(ROOM, numbers);
+        run.database.messages.push(row(3));
+        let history = |events: &[Event]| {
+            let entries = events.iter().map(|event| Entry { at: Duration::ZERO, event: event.clone() });
+            History { name: "bob".to_owned(), user: BOB, applies: true, entries: entries.collect() }
+        };
+        clients::final_state(&history(&run.bob), &run.database).len()
+    };
+    assert_eq!(found(2), 1, "the third message, but not the first");
+}
+
+#[test]
+fn c7_does_not_expect_changes_of_messages_from_before_a_member_joined_again() {
+    let mut run = run();
+    run.database.messages[0].text = Some(format!("text 1{EDITED}"));
+    assert!(run.found().contains("C7"));
+    for (seq, joined) in [(3, false), (4, true)] {
+        for user_id in [ANN, BOB] {
+            run.database.member_events.push(MemberEvent { conversation_id: ROOM, user_id, seq, joined });
+        }
+    }
+    assert!(!run.found().contains("C7"));
 }
 
 #[test]

@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::{BOB, ME, ROOMS, screen::Screen};
 use crate::{
-    core::{AccessToken, Core, Failure, Input, Output, Page, Settings, Update},
+    core::{Core, Failure, Input, Output, Page, Settings, Update},
+    http::AccessToken,
     types::MessageSendCommand,
 };
 

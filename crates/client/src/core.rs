@@ -71,6 +71,8 @@ pub struct Core {
     token: Token,
     /// When to reconnect, as the server requested.
     reconnect_at: Option<Duration>,
+    /// Not to connect before this time, as the server requested.
+    not_connect_before: Duration,
     /// When to send `sync` on this connection.
     sync_due: Option<Duration>,
     sync_cursor: Option<String>,
@@ -99,6 +101,7 @@ impl Core {
             link: Link::Waiting(Duration::ZERO),
             token: Token::new(Duration::ZERO, token_lifetime),
             reconnect_at: None,
+            not_connect_before: Duration::ZERO,
             sync_due: None,
             sync_cursor: None,
             paused_until: Duration::ZERO,
@@ -134,6 +137,7 @@ impl Core {
                 }
             }
             Input::Command { ticket, op, d } => self.waiting.push_back((Request::Other(ticket, op), d)),
+            Input::Online => self.online(now),
             Input::Stop => self.stop("stopped"),
             Input::Open(_) | Input::Subscribe(_) | Input::Unsubscribe(_) | Input::Watch(_) => {
                 self.subscriptions(now, input);

@@ -233,6 +233,14 @@ impl Gateway {
         self.command::<Value>("message.delete", &d).await.map(drop)
     }
 
+    /// Connects at once, unless the server has requested to wait: call it when the device is online again.
+    ///
+    /// # Errors
+    /// See [`Gateway::follow`].
+    pub async fn online(&self) -> Result<(), Stopped> {
+        self.input(Input::Online).await
+    }
+
     /// Closes the connection. Unacknowledged messages are lost, unless the application has stored them.
     ///
     /// # Errors

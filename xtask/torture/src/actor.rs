@@ -138,7 +138,8 @@ impl Performer {
                     next = self.next();
                 }
                 Some(()) = self.log_out.recv() => self.end_session().await,
-                _ = phase.changed() => {}
+                // The end of all faults: the devices are online again.
+                _ = phase.changed() => drop(gateway.online().await),
             }
         }
     }

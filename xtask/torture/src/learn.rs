@@ -77,8 +77,12 @@ pub(crate) fn times(
     let mut violations = Vec::new();
     for history in histories {
         for connection in connections(history) {
+            let is_lost = connection.is_lost(windows);
             for message in messages.iter().filter(|message| is_member(message.conversation, history.user)) {
                 let Some((learned, has_learned)) = connection.learns(message) else { continue };
+                if is_lost && !has_learned {
+                    continue;
+                }
                 let faults = faults_during(windows, message.acked, learned);
                 let fault = faults.first().map(|window| window.fault);
                 let late = learned.saturating_sub(message.acked);
@@ -137,6 +141,12 @@ fn connections(history: &History) -> Vec<Connection> {
 }
 
 impl Connection {
+    /// Whether it may have been half-open: not live, until the client noticed the silence.
+    fn is_lost(&self, windows: &[Window]) -> bool {
+        let mut losses = windows.iter().filter(|window| window.fault == Fault::LoseClients);
+        losses.any(|window| window.from <= self.closed && self.opened <= window.to)
+    }
+
     /// When it learned of a message that was acknowledged while it was open, or closed without having learned of it.
     /// `None` if it was not open; if it is open until the end, that is check C11.
     fn learns(&self, message: &Message) -> Option<(Duration, bool)> {
@@ -233,7 +243,10 @@ mod tests {
     fn connection_that_closed_without_having_learned_counts_if_it_was_open_for_long() {
         let sender = history(vec![(10, ack(5))]);
         let deaf = history(vec![(0, Event::Opened), (30, Event::Closed)]);
-        let (times, violations) = times(&[sender, deaf], &[], |_, _| true);
-        assert_eq!((times.len(), violations.len()), (0, 1));
+        let histories = [sender, deaf];
+        let (found, violations) = times(&histories, &[], |_, _| true);
+        assert_eq!((found.len(), violations.len()), (0, 1));
+        let lost = [Window { fault: Fault::LoseClients, from: seconds(5), to: seconds(6) }];
+        assert!(times(&histories, &lost, |_, _| true).1.is_empty(), "it was not live");
     }
 }

@@ -14,7 +14,7 @@ use crate::{
 /// An input of the core.
 #[derive(Debug)]
 pub enum Input {
-    /// The time returned by [`Core::wake`] has come.
+    /// The time returned by [`super::Core::wake`] has come.
     Tick,
     /// The result of [`Output::LoadPage`].
     Page {
@@ -66,6 +66,8 @@ pub enum Input {
         /// Its parameters.
         d: Value,
     },
+    /// The device is online again: connect at once, unless the server has requested to wait.
+    Online,
     /// Close the connection and stop.
     Stop,
 }

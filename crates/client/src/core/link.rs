@@ -174,6 +174,7 @@ impl Core {
                 self.refresh();
             }
             Failure::Temporary { detail, retry_after } => {
+                self.not_connect_before = now + retry_after.unwrap_or_default();
                 let wait = self.backoff.next(retry_after);
                 self.wait(now, wait, &detail);
             }
@@ -203,6 +204,7 @@ impl Core {
                 self.refresh();
             }
             _ => {
+                self.not_connect_before = now + hint.unwrap_or_default();
                 let wait = hint.unwrap_or_else(|| self.backoff.next(None));
                 self.wait(now, wait, reason);
             }
@@ -224,6 +226,14 @@ impl Core {
     fn wait(&mut self, now: Duration, retry_in: Duration, reason: &str) {
         self.link = Link::Waiting(now + retry_in);
         self.update(Update::Disconnected { reason: reason.to_owned(), retry_in });
+    }
+
+    /// What failed before says nothing about the network of now.
+    pub(super) fn online(&mut self, now: Duration) {
+        self.backoff.reset();
+        if let Link::Waiting(due) = &mut self.link {
+            *due = (*due).min(self.not_connect_before.max(now));
+        }
     }
 
     /// Requests new tokens, unless a request is in flight: a refresh token is single-use.

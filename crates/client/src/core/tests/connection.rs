@@ -159,3 +159,22 @@ fn stable_minute_resets_the_backoff() {
     assert!(waits_after(Duration::from_secs(60)) <= Duration::from_millis(500));
     assert!(waits_after(Duration::from_secs(59)) > Duration::from_millis(500));
 }
+
+#[test]
+fn online_signal_connects_at_once_but_not_before_retry_after() {
+    let mut world = connected();
+    for _ in 0..8 {
+        world.drop_connection(None);
+        world.sleep(Duration::from_secs(60));
+        world.outside(false);
+    }
+    world.input(Input::Online);
+    assert!(world.connecting, "after eight failures");
+
+    let mut world = connected();
+    world.drop_connection_because(Some(4000), "this node stops; reconnect in 12000 ms");
+    world.input(Input::Online);
+    assert!(!world.connecting);
+    world.sleep(Duration::from_millis(12_000));
+    assert!(world.connecting);
+}

@@ -551,6 +551,12 @@ pub struct CsrfToken {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub csrf_token: Option<String>,
 }
+/// Nodes cannot reach each other, or can again.
+#[derive(serde::Deserialize, serde::Serialize, Clone, Debug, PartialEq)]
+pub struct DegradedEvent {
+    /// Whether events from other nodes are delayed from now on, as in `ready`.
+    pub degraded: bool,
+}
 /// Confirmation of the deletion of your account.
 #[derive(serde::Deserialize, serde::Serialize, Clone, Debug, Default, PartialEq)]
 pub struct DeleteMe {
@@ -611,6 +617,9 @@ pub enum Event {
     /// The credential expires soon: renew it with `auth`. Sent once per credential, two minutes before it expires, or a fifth of its lifetime if that is less.
     #[serde(rename = "auth.expiring")]
     AuthExpiring(AuthExpiringEvent),
+    /// State. Nodes cannot reach each other, or can again: the new value of `degraded` in `ready`.
+    #[serde(rename = "degraded")]
+    Degraded(DegradedEvent),
     /// This node is shutting down: reconnect after the delay.
     #[serde(rename = "reconnect")]
     Reconnect(ReconnectEvent),
@@ -701,6 +710,11 @@ impl From<ReadyEvent> for Event {
 impl From<AuthExpiringEvent> for Event {
     fn from(value: AuthExpiringEvent) -> Self {
         Self::AuthExpiring(value)
+    }
+}
+impl From<DegradedEvent> for Event {
+    fn from(value: DegradedEvent) -> Self {
+        Self::Degraded(value)
     }
 }
 impl From<ReconnectEvent> for Event {

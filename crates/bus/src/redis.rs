@@ -26,12 +26,20 @@ use crate::{
     outbox::{self, Outbox},
 };
 
-/// The timeout for connecting, and of each command.
-const COMMAND_TIMEOUT: Duration = Duration::from_secs(2);
+/// The timeout for connecting.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The timeout of each command.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A connection is tested in this interval, because nothing else would notice that Redis no longer answers, or that the
+/// network drops its packets. With the timeout of the test, and the check for missed events that follows at once, clients learn
+/// of a message of another node within two seconds.
+const TEST_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How long [`Bus::subscribe`] waits: longer than a command, so that afterwards either the subscription is confirmed or the
 /// connection counts as lost.
-const SUBSCRIBE_TIMEOUT: Duration = Duration::from_millis(2_500);
+const SUBSCRIBE_TIMEOUT: Duration = Duration::from_millis(1_500);
 
 /// Where the bus is, and what its channels are called.
 #[derive(Debug, Clone)]
@@ -94,14 +102,14 @@ impl RedisBus {
     /// Checks that a server answers at `url`.
     ///
     /// # Errors
-    /// It does not, or not within two seconds.
+    /// It does not, or not within three seconds.
     pub async fn ping(url: &SecretString) -> Result<(), Error> {
         let client = client(url)?;
         let pinging = async {
             let mut connection = client.get_multiplexed_async_connection().await?;
             redis::cmd("PING").query_async::<()>(&mut connection).await
         };
-        Ok(timeout(COMMAND_TIMEOUT, pinging).await.unwrap_or_else(|_| Err(timed_out()))?)
+        Ok(timeout(CONNECT_TIMEOUT + COMMAND_TIMEOUT, pinging).await.unwrap_or_else(|_| Err(timed_out()))?)
     }
 }
 

@@ -3,16 +3,13 @@
 use std::convert::Infallible;
 
 use redis::{AsyncConnectionConfig, RedisError, aio::MultiplexedConnection};
-use tokio::time::{Duration, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
-use super::{COMMAND_TIMEOUT, Shared, backoff::Backoff, timed_out};
+use super::{COMMAND_TIMEOUT, CONNECT_TIMEOUT, Shared, TEST_INTERVAL, backoff::Backoff, timed_out};
 use crate::outbox::{Outgoing, Queue};
 
 /// The largest number of envelopes in one pipeline.
 const BATCH: usize = 64;
-
-/// A quiet connection is tested in this interval, because nothing else would notice that Redis no longer answers.
-const TEST_INTERVAL: Duration = Duration::from_secs(3);
 
 pub(super) async fn run(shared: &Shared, mut queue: Queue) -> Infallible {
     let mut backoff = Backoff::new();
@@ -34,7 +31,7 @@ pub(super) async fn run(shared: &Shared, mut queue: Queue) -> Infallible {
 
 async fn connect(shared: &Shared) -> Result<MultiplexedConnection, RedisError> {
     let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(COMMAND_TIMEOUT))
+        .set_connection_timeout(Some(CONNECT_TIMEOUT))
         .set_response_timeout(Some(COMMAND_TIMEOUT));
     let mut connection = shared.client.get_multiplexed_async_connection_with_config(&config).await?;
     test(&mut connection).await?;

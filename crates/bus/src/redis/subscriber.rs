@@ -11,11 +11,11 @@ use redis::{
 };
 use tokio::time::{Duration, Instant, interval, sleep, timeout};
 
-use super::{COMMAND_TIMEOUT, Shared, backoff::Backoff, subscriptions::Difference, timed_out};
+use super::{
+    COMMAND_TIMEOUT, CONNECT_TIMEOUT, Shared, TEST_INTERVAL, backoff::Backoff, subscriptions::Difference,
+    timed_out,
+};
 use crate::{Partition, health::increment, intake::Intake};
-
-/// The connection is tested in this interval, because nothing else would notice that the network drops its packets.
-const TEST_INTERVAL: Duration = Duration::from_secs(3);
 
 /// A connection that lasted this long worked: the next attempt comes soon.
 const STABLE: Duration = Duration::from_secs(10);
@@ -39,11 +39,18 @@ pub(super) async fn run(shared: &Shared, mut intake: Intake) -> Infallible {
 }
 
 async fn connect(shared: &Shared) -> Result<PubSub, RedisError> {
-    in_time(shared.client.get_async_pubsub()).await
+    within(CONNECT_TIMEOUT, shared.client.get_async_pubsub()).await
 }
 
 async fn in_time<T>(command: impl Future<Output = Result<T, RedisError>>) -> Result<T, RedisError> {
-    timeout(COMMAND_TIMEOUT, command).await.unwrap_or_else(|_| Err(timed_out()))
+    within(COMMAND_TIMEOUT, command).await
+}
+
+async fn within<T>(
+    limit: Duration,
+    command: impl Future<Output = Result<T, RedisError>>,
+) -> Result<T, RedisError> {
+    timeout(limit, command).await.unwrap_or_else(|_| Err(timed_out()))
 }
 
 /// Subscribes and receives until the connection is lost, and returns the error.

@@ -14,6 +14,7 @@ mod people;
 mod pooler;
 mod postgres;
 mod proxy;
+mod redis;
 mod shutdown;
 mod start;
 mod storage;

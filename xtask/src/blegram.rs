@@ -164,7 +164,7 @@ impl Site {
 }
 
 /// Settings that lift all rate limits, because all users have the same address here.
-fn unlimited(binary: &Path) -> Result<Vec<(String, String)>> {
+pub(crate) fn unlimited(binary: &Path) -> Result<Vec<(String, String)>> {
     unlimited_where(binary, |_| true)
 }
 

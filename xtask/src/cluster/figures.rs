@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::blegram::Blegram;
+use crate::blegram::{Blegram, unlimited};
 use crate::cluster::site::Cluster;
-use crate::process::output;
 use crate::services::postgres::Postgres;
 use crate::signals;
 use crate::workspace::{build_binary, root};
@@ -19,7 +18,8 @@ const CONFIG: &str = "xtask/gateway-load/blegram.toml";
 const MESSAGES: u64 = 500;
 const SECONDS: u64 = 15;
 /// Commands of Redis that a message does not cause: tests of connections, subscriptions and this measurement.
-const UNRELATED: [&str; 6] = ["ping", "info", "subscribe", "unsubscribe", "client|setinfo", "hello"];
+const UNRELATED: [&str; 8] =
+    ["ping", "info", "quit", "script|load", "subscribe", "unsubscribe", "client|setinfo", "hello"];
 
 /// Measures one, two and three nodes, and prints the table.
 pub(crate) fn run(binary: &Path) -> Result<u8> {
@@ -40,8 +40,9 @@ pub(crate) fn run(binary: &Path) -> Result<u8> {
 
 /// One row. Times are p50 / p99.
 fn measure(binary: &Path, load: &Path, count: usize) -> Result<String> {
-    let config = ("BLEGRAM_CONFIG".to_owned(), root().join(CONFIG).display().to_string());
-    let mut cluster = Cluster::start(binary, count, &[config])?;
+    let mut settings = unlimited(binary)?;
+    settings.push(("BLEGRAM_CONFIG".to_owned(), root().join(CONFIG).display().to_string()));
+    let mut cluster = Cluster::start(binary, count, &settings)?;
     let idle = memory(&cluster);
     let urls: Vec<String> = cluster.nodes().map(|node| node.origin().to_owned()).collect();
     let run = |words: String| run_load(load, &urls, &words);
@@ -87,9 +88,10 @@ fn run_load(load: &Path, urls: &[String], words: &str) -> Result<Value> {
     println!("xtask: {words}, {} nodes", urls.len());
     let mut command = Command::new(load);
     command.args(urls.iter().flat_map(|url| ["--url", url])).arg("--json").args(words.split(' '));
-    let text = output(&mut command);
+    let output = command.stderr(Stdio::inherit()).output().context("starting the load generator")?;
     signals::check()?;
-    serde_json::from_str(&text.with_context(|| format!("`{words}` failed"))?).context("reading the report")
+    ensure!(output.status.success(), "`{words}` failed");
+    serde_json::from_slice(&output.stdout).context("reading the report")
 }
 
 fn times(summary: &Value) -> String {

@@ -45,9 +45,11 @@ const LIMITS: &str = "blegram-limits";
 const MIGRATION: &str = "blegram-migration";
 /// For other machines than the server's: it shares no crate with the server.
 const CLIENT: &str = "blegram-client";
+const PLANTED: &str = "blegram-planted";
 
+#[rustfmt::skip]
 const ALL_CRATES: &[&str] =
-    &[DOMAIN, PERSISTENCE, SOCIAL, AUTH, CHAT, MEDIA, GATEWAY, BUS, LIMITS, CPU_POOL, HTTP, API, MIGRATION];
+    &[DOMAIN, PERSISTENCE, SOCIAL, AUTH, CHAT, MEDIA, GATEWAY, BUS, LIMITS, CPU_POOL, HTTP, API, MIGRATION, PLANTED];
 
 #[rustfmt::skip]
 const TABLE: &[Row] = &[
@@ -55,14 +57,15 @@ const TABLE: &[Row] = &[
     Row { package: PERSISTENCE,  ours: &[DOMAIN],                                                optional: &[MIGRATION], never: &[WEB, OPAQUE] },
     Row { package: SOCIAL,       ours: &[DOMAIN, PERSISTENCE],                                   optional: &[],          never: &[SQL, WEB, OPAQUE] },
     Row { package: AUTH,         ours: &[DOMAIN, PERSISTENCE, LIMITS, CPU_POOL],                 optional: &[],          never: &[SQL, WEB, OPAQUE] },
-    Row { package: CHAT,         ours: &[DOMAIN, PERSISTENCE],                                   optional: &[],          never: &[SQL, WEB, OPAQUE] },
+    Row { package: CHAT,         ours: &[DOMAIN, PERSISTENCE, PLANTED],                          optional: &[],          never: &[SQL, WEB, OPAQUE] },
     Row { package: MEDIA,        ours: &[DOMAIN, PERSISTENCE, LIMITS, CPU_POOL],                 optional: &[],          never: &[SQL, WEB, OPAQUE] },
-    Row { package: GATEWAY,      ours: &[DOMAIN, LIMITS],                                        optional: &[],          never: &[SQL, WEB, OPAQUE] },
-    Row { package: BUS,          ours: &[DOMAIN],                                                optional: &[],          never: &[SQL, WEB, OPAQUE] },
+    Row { package: GATEWAY,      ours: &[DOMAIN, LIMITS, PLANTED],                               optional: &[],          never: &[SQL, WEB, OPAQUE] },
+    Row { package: BUS,          ours: &[DOMAIN, PLANTED],                                       optional: &[],          never: &[SQL, WEB, OPAQUE] },
     Row { package: HTTP,         ours: &[DOMAIN, AUTH, LIMITS],                                  optional: &[],          never: &[SQL, OPENAPI, OPAQUE] },
-    Row { package: API,          ours: &[DOMAIN, SOCIAL, AUTH, CHAT, MEDIA, GATEWAY, BUS, LIMITS, HTTP], optional: &[],    never: &[SQL, REDIS, OPAQUE] },
+    Row { package: API,          ours: &[DOMAIN, SOCIAL, AUTH, CHAT, MEDIA, GATEWAY, BUS, LIMITS, HTTP, PLANTED], optional: &[], never: &[SQL, REDIS, OPAQUE] },
     Row { package: LIMITS,       ours: &[DOMAIN],                                                optional: &[],          never: &[SQL, WEB, OPAQUE] },
     Row { package: CPU_POOL,     ours: &[],                                                      optional: &[],          never: &[SQL, WEB, OPAQUE] },
+    Row { package: PLANTED,      ours: &[],                                                      optional: &[],          never: &[IO, SQL, WEB, OPAQUE] },
     Row { package: MIGRATION,    ours: &[],                                                      optional: &[],          never: &[WEB, OPAQUE] },
     Row { package: "blegram",    ours: ALL_CRATES,                                               optional: &[],          never: &[] },
     Row { package: CLIENT,       ours: &[],                                                      optional: &[],          never: &[SQL, WEB, REDIS, OPAQUE] },

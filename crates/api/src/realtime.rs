@@ -15,6 +15,7 @@
 
 mod announced;
 mod background;
+mod bugs;
 mod chat;
 mod feed;
 mod pace;
@@ -32,6 +33,7 @@ use blegram_bus::{Bus, Connected, Health, Key};
 use blegram_domain::{ConversationId, EventSink, UserId};
 use blegram_gateway::{Class, CloseCode, Config, Frame, Hub, NodeId, Topic};
 use blegram_media::Media;
+use blegram_planted::{Bug, planted};
 use serde::Serialize;
 use tokio::sync::{Notify, mpsc, watch};
 
@@ -103,6 +105,9 @@ impl Realtime {
     /// Subscribes this node to the events for a user who is about to connect. If the bus does not confirm it, the node is
     /// degraded.
     pub(crate) async fn subscribe_user(&self, user: UserId) -> bool {
+        if planted(Bug::HeadsBeforeSubscription) {
+            return bugs::subscribe_later(&self.bus, user);
+        }
         self.bus.subscribe(&[Key::User(user).partition()]).await
     }
 

@@ -7,10 +7,11 @@ use blegram_domain::{
     conversation::{ConversationEventKind, Membership},
 };
 use blegram_persistence::{Error as StorageError, Tx, conversations};
+use blegram_planted::{Bug, planted};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Chat, ConversationView, EventView, Result,
+    Chat, ConversationView, EventView, Result, bugs,
     view::{view_events, view_for_viewers},
 };
 
@@ -105,10 +106,14 @@ impl Chat {
     pub(crate) async fn commit(&self, tx: Tx, events: Vec<Event>) -> Result<()> {
         let sink = Arc::clone(&self.events);
         let committing = tokio::spawn(async move {
+            bugs::before_commit(&events, &*sink).await?;
             tx.commit().await?;
             events.into_iter().for_each(|event| sink.publish(event));
             Ok(())
         });
+        if planted(Bug::AckBeforeCommit) {
+            return Ok(());
+        }
         match committing.await {
             Ok(committed) => committed,
             Err(error) if error.is_panic() => resume_unwind(error.into_panic()),

@@ -37,6 +37,7 @@
 //! # }
 //! ```
 
+mod bugs;
 pub mod conversations;
 pub mod erasure;
 mod error;

@@ -29,7 +29,7 @@ use tokio::{
 pub(crate) use self::queues::WriteQueues;
 use self::queues::WriterLease;
 use crate::{
-    Chat, Error, EventView, MessageView, Result,
+    Chat, Error, EventView, MessageView, Result, bugs,
     event::{added, to_publish},
     presence::check_open,
     view::view_messages,
@@ -123,12 +123,14 @@ impl Chat {
 
     /// Sends those of `all` that are valid, in this order. An error means that none was sent.
     async fn send_all(&self, tx: Tx, id: ConversationId, all: &[&Sending]) -> Result<Vec<SendResult>> {
+        let reserved = bugs::reserve(self, id, all.len()).await?;
         let context = SendContext::lock(&tx, id, all).await?;
         // Reads the clock after locking: an earlier time could precede that of the previous message.
         let now = self.clock.now();
         let Some(mut conversation) = context.conversation.clone() else {
             return Ok(all.iter().map(|sending| Err(context.missing_sender(sending))).collect());
         };
+        bugs::use_reserved(&mut conversation, reserved);
         let mut decisions = Vec::with_capacity(all.len());
         let mut new = Vec::new();
         for sending in all {
@@ -212,6 +214,7 @@ impl SendContext {
         let client_keys: Vec<_> =
             all.iter().map(|sending| (sending.actor, sending.input.client_id)).collect();
         context.existing = messages::list_by_client_ids(tx, &client_keys).await?;
+        bugs::retain_cached(&mut context.existing, &client_keys);
         if conversation.kind == ConversationKind::Direct {
             context.closed = context.list_closed(tx, conversation).await?;
         }

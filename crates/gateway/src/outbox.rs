@@ -7,6 +7,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use blegram_domain::ConversationId;
+use blegram_planted::{Bug, planted};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::frame::{Class, Frame, head_key};
@@ -137,7 +138,7 @@ impl Outbox {
             }
             _ => true,
         });
-        if let Some((seq, last_message_no)) = head {
+        if let Some((seq, last_message_no)) = head.filter(|_| !planted(Bug::SilentOverflow)) {
             self.queue.push_back(Frame::head(largest, seq, last_message_no));
         }
         self.bytes = self.queue.iter().map(|frame| frame.text.len()).sum();

@@ -9,11 +9,14 @@ use clap::{
 
 use blegram_domain::{audit, user::Role};
 
-use crate::config::{self, Config};
+use crate::{
+    bugs::VERSION,
+    config::{self, Config},
+};
 
 /// The backend of a photo and short-post community, in one binary.
 #[derive(Debug, Parser)]
-#[command(name = "blegram", version, after_help = EXAMPLES)]
+#[command(name = "blegram", version = VERSION, after_help = EXAMPLES)]
 pub struct Cli {
     /// Path of the configuration file [default: ./blegram.toml if it exists].
     // clap's path parser rejects an empty variable, which Compose files set to mean "none".

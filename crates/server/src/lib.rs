@@ -19,6 +19,7 @@
 //! To add a setting, add one line to `config/sections.rs`; the documentation is generated from it.
 
 pub mod audit;
+mod bugs;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -33,6 +33,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{instrument::WithSubscriber, subscriber::NoSubscriber};
 
 use crate::{
+    bugs::{self, VERSION},
     cli::Serve,
     clock::{self, SiteClock},
     config::{Backend, Config, LogFormat},
@@ -56,6 +57,7 @@ pub async fn serve(config: &Config, options: Serve) -> anyhow::Result<()> {
     let signal = shutdown_signal().context("cannot install the signal handlers")?;
     let (_folder, key) = keys(config)?;
     let db = prepare_database(config, options.demo).await?;
+    bugs::plant(&db).await?;
     // 2. Build
     let node = Node::build(config, &db, &key).await?;
     let tasks = node.app.tasks.clone();
@@ -245,12 +247,12 @@ fn print_banner(config: &Config, is_demo: bool) {
         Backend::Postgres => "PostgreSQL".to_owned(),
     };
     if config.log.format == LogFormat::Json {
-        tracing::info!(version = env!("CARGO_PKG_VERSION"), url = site, listen = %config.server.listen, database, "serving");
+        tracing::info!(version = VERSION, url = site, listen = %config.server.listen, database, "serving");
     } else {
         let banner = format!(
             "\n  blegram {version}\n\n  API         {site}/api/v1\n  Swagger UI  {site}/docs\n  Data        {database}\n\n{logins}  Stop with Ctrl-C.\n\n",
             logins = if is_demo { format!("{}\n", demo::logins(config)) } else { String::new() },
-            version = env!("CARGO_PKG_VERSION"),
+            version = VERSION,
         );
         // A closed standard output does not stop the server.
         let _ = std::io::stdout().write_all(banner.as_bytes());

@@ -14,7 +14,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    DATABASE_TIMEOUT, feed,
+    DATABASE_TIMEOUT, bugs, feed,
     pace::{Check, Pace},
     presence, remote, warn,
 };
@@ -165,6 +165,7 @@ async fn fill_hole(app: &App, Hole { conversation, after, before }: Hole) {
 async fn send_heads(app: &App) {
     let mut pace = Pace::new(app.realtime.health());
     let mut before = None;
+    bugs::before_repairs().await;
     loop {
         let check = pace.next().await;
         match send_lagging_heads(app, before.as_ref(), check).await {

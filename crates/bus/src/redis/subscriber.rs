@@ -3,6 +3,7 @@
 
 use std::{convert::Infallible, future::pending};
 
+use blegram_planted::{Bug, planted};
 use bytes::Bytes;
 use futures_util::{StreamExt, future::try_join_all};
 use redis::{
@@ -28,7 +29,9 @@ pub(super) async fn run(shared: &Shared, mut intake: Intake) -> Infallible {
             Ok(connection) => receive_all(shared, &mut intake, connection).await,
             Err(error) => error,
         };
-        shared.subscriptions.reset();
+        if !planted(Bug::NoResubscription) {
+            shared.subscriptions.reset();
+        }
         shared.monitor.update(|health| health.cannot_receive = true);
         tracing::debug!(error = &error as &dyn std::error::Error, "lost the connection that receives");
         if begin.elapsed() > STABLE {

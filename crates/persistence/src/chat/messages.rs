@@ -62,6 +62,14 @@ pub async fn insert_all(tx: &Tx, messages: &[Message]) -> Result<Inserted> {
     }
 }
 
+/// Drops the unique key on which [`insert_all`] relies, for a planted bug.
+#[cfg(feature = "planted-bugs")]
+pub async fn drop_unique_key(tx: &Tx) -> Result<()> {
+    use sea_orm::ConnectionTrait;
+    tx.inner().execute_unprepared("DROP INDEX IF EXISTS messages_once").await?;
+    Ok(())
+}
+
 /// Finds a message by id, deleted or not.
 pub async fn find(conn: &impl Conn, id: MessageId) -> Result<Option<Message>> {
     let row = Entity::find_by_id(id.as_uuid()).one(conn.inner()).await?;

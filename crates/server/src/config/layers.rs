@@ -12,6 +12,8 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
+use crate::bugs;
+
 use super::{
     Inputs,
     dotenv::DotEnv,
@@ -303,7 +305,8 @@ fn problem(setting: &Setting, key: String, raw: &Raw, reason: Option<String>) ->
 
 /// Whether a variable is a setting: it has the prefix, and is neither `BLEGRAM_CONFIG` nor for the tests.
 fn is_ours(name: &str) -> bool {
-    name.starts_with("BLEGRAM_") && name != "BLEGRAM_CONFIG" && !name.starts_with("BLEGRAM_TEST_")
+    let is_other = name == "BLEGRAM_CONFIG" || name.starts_with("BLEGRAM_TEST_") || bugs::is_variable(name);
+    name.starts_with("BLEGRAM_") && !is_other
 }
 
 /// The variable and the key of the secret that a variable `BLEGRAM_…_FILE` names a file for.

@@ -185,6 +185,11 @@ fn unknown_keys_are_rejected_with_suggestion_and_location() {
             "BLEGRAM_FROBNICATE: is not a setting; see docs/configuration.md for all settings (BLEGRAM_FROBNICATE)",
         ),
         (
+            // Only a build with the feature `planted-bugs` knows it.
+            env([("BLEGRAM_PLANTED_BUG", "silent-overflow")]),
+            "BLEGRAM_PLANTED_BUG: is not a setting; see docs/configuration.md for all settings (BLEGRAM_PLANTED_BUG)",
+        ),
+        (
             TestInputs::default().dotenv([("BLEGRAM_LOG__FORMAL", "json")]),
             "BLEGRAM_LOG__FORMAL: is not a setting; did you mean BLEGRAM_LOG__FORMAT? (BLEGRAM_LOG__FORMAL in .env)",
         ),

@@ -16,21 +16,28 @@ use crate::{Chat, Event, Result};
 /// Long enough to be hit by a fault, short enough for the deadline of a command.
 const DELAY: Duration = Duration::from_millis(150);
 
-/// [`Bug::PublishBeforeCommit`]: publishes the events, and fails one of four transactions with messages.
+/// [`Bug::AckBeforeCommit`]: whether the caller does not wait for the commit, because it is that of a message.
+pub(crate) fn acknowledges_first(events: &[Event]) -> bool {
+    planted(Bug::AckBeforeCommit) && events.iter().any(is_message)
+}
+
 /// [`Bug::AckBeforeCommit`]: gives a fault time to prevent the commit.
+/// [`Bug::PublishBeforeCommit`]: publishes the events, and fails one of four transactions with messages.
 pub(crate) async fn before_commit(events: &[Event], sink: &dyn EventSink<Event>) -> Result<()> {
-    if planted(Bug::AckBeforeCommit) {
+    if acknowledges_first(events) {
         tokio::time::sleep(DELAY).await;
     }
     if planted(Bug::PublishBeforeCommit) {
         events.iter().for_each(|event| sink.publish(event.clone()));
-        let has_message =
-            |event: &Event| matches!(event, Event::Appended { event, .. } if event.message.is_some());
-        if events.iter().any(has_message) && RandomState::new().hash_one(()).is_multiple_of(4) {
+        if events.iter().any(is_message) && RandomState::new().hash_one(()).is_multiple_of(4) {
             return Err(StorageError::TimedOut.into());
         }
     }
     Ok(())
+}
+
+const fn is_message(event: &Event) -> bool {
+    matches!(event, Event::Appended { event, .. } if event.message.is_some())
 }
 
 /// [`Bug::SequenceOutsideLock`]: takes the next `count` numbers in a transaction of its own, and returns the conversation

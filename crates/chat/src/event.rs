@@ -7,7 +7,6 @@ use blegram_domain::{
     conversation::{ConversationEventKind, Membership},
 };
 use blegram_persistence::{Error as StorageError, Tx, conversations};
-use blegram_planted::{Bug, planted};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -105,13 +104,14 @@ impl Chat {
     #[expect(clippy::disallowed_methods, reason = "the task ends after its commit")]
     pub(crate) async fn commit(&self, tx: Tx, events: Vec<Event>) -> Result<()> {
         let sink = Arc::clone(&self.events);
+        let is_acknowledged = bugs::acknowledges_first(&events);
         let committing = tokio::spawn(async move {
             bugs::before_commit(&events, &*sink).await?;
             tx.commit().await?;
             events.into_iter().for_each(|event| sink.publish(event));
             Ok(())
         });
-        if planted(Bug::AckBeforeCommit) {
+        if is_acknowledged {
             return Ok(());
         }
         match committing.await {

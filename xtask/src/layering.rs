@@ -72,7 +72,7 @@ const TABLE: &[Row] = &[
     Row { package: "blegram-example-chat", ours: &[CLIENT],                                      optional: &[],          never: &[SQL] },
     Row { package: "xtask",      ours: &[],                                                      optional: &[],          never: &[] },
     Row { package: "xtask-client-types", ours: &[],                                              optional: &[],          never: &[] },
-    Row { package: "xtask-gateway-load", ours: &[CLIENT],                                        optional: &[],          never: &[] },
+    Row { package: "xtask-gateway-load", ours: &[],                                              optional: &[],          never: &[] },
     Row { package: "xtask-torture", ours: &[CLIENT],                                             optional: &[],          never: &[] },
     Row { package: "xtask-s3",   ours: &[],                                                      optional: &[],          never: &[] },
 ];

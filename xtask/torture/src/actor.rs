@@ -23,6 +23,9 @@ use crate::history::{Event, Numbered, Recorder, lock};
 pub(crate) const PASSWORD: &str = "plum tractor 92 sings";
 /// Between two actions of one user, on average.
 const PAUSE_MS: u64 = 1500;
+const FLOOD_PAUSE_MS: u64 = 500;
+/// A message can have 2,000 characters, here of three bytes.
+const LARGE: usize = 1_900;
 /// Appended to a text by an edit, so that the checker knows the text before it.
 pub(crate) const EDITED: &str = " (edited)";
 
@@ -31,6 +34,8 @@ pub(crate) const EDITED: &str = " (edited)";
 pub(crate) enum Phase {
     /// Users act.
     Chat,
+    /// Users send large messages to groups, more than a stalled connection can take.
+    Flood,
     /// Users only receive, and send what is not acknowledged yet.
     Settle,
     /// The end.
@@ -122,7 +127,7 @@ impl Performer {
     /// Runs until the end, or until the session has ended.
     async fn session(&mut self, gateway: &Gateway, mut updates: Updates, phase: &mut watch::Receiver<Phase>) {
         lock(&self.status).is_logging_in = false;
-        let mut next = self.next();
+        let mut next = self.next(PAUSE_MS);
         loop {
             let now = *phase.borrow_and_update();
             if now == Phase::End {
@@ -135,7 +140,11 @@ impl Performer {
                 },
                 () = sleep_until(next), if now == Phase::Chat => {
                     self.act(gateway).await;
-                    next = self.next();
+                    next = self.next(PAUSE_MS);
+                }
+                () = sleep_until(next), if now == Phase::Flood => {
+                    self.flood(gateway).await;
+                    next = self.next(FLOOD_PAUSE_MS);
                 }
                 Some(()) = self.log_out.recv() => self.end_session().await,
                 // The end of all faults: the devices are online again.
@@ -145,8 +154,8 @@ impl Performer {
     }
 
     /// When to act again.
-    fn next(&mut self) -> tokio::time::Instant {
-        let pause = self.random.random_range(PAUSE_MS / 4..PAUSE_MS * 7 / 4);
+    fn next(&mut self, pause_ms: u64) -> tokio::time::Instant {
+        let pause = self.random.random_range(pause_ms / 4..pause_ms * 7 / 4);
         tokio::time::Instant::now() + Duration::from_millis(pause)
     }
 
@@ -213,7 +222,8 @@ impl Performer {
     async fn act(&mut self, gateway: &Gateway) {
         let Some(conversation) = self.choose() else { return };
         match self.random.random_range(0..100) {
-            0..72 => self.send(gateway, conversation).await,
+            0..50 => self.send(gateway, conversation, 0).await,
+            50..72 => self.send(gateway, conversation, LARGE / 4).await,
             72..82 => self.read(gateway, conversation).await,
             _ => self.change(gateway, conversation).await,
         }
@@ -226,13 +236,17 @@ impl Performer {
         known.choose(&mut self.random)
     }
 
-    async fn send(&mut self, gateway: &Gateway, conversation: Uuid) {
-        self.messages += 1;
-        let mut text = format!("{}-{}", self.name, self.messages);
-        if self.random.random_bool(0.3) {
-            // Large ones fill the queues of stalled connections.
-            text += &" 가나다".repeat(400);
+    async fn flood(&mut self, gateway: &Gateway) {
+        let known = self.newest.keys().copied().filter(|id| self.groups.contains(id));
+        if let Some(group) = known.choose(&mut self.random) {
+            self.send(gateway, group, LARGE).await;
         }
+    }
+
+    /// Sends a message with a text that is unique, and longer than this many characters.
+    async fn send(&mut self, gateway: &Gateway, conversation: Uuid, characters: usize) {
+        self.messages += 1;
+        let text = format!("{}-{}{}", self.name, self.messages, "가".repeat(characters));
         let client_id = blegram_client::client_id();
         lock(&self.status).unacknowledged.insert(client_id, text.clone());
         // Before it can be sent.

@@ -9,16 +9,19 @@ use std::{
 use anyhow::{Context, Result};
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use rustix::process::Signal;
-use tokio::time::sleep;
+use tokio::{sync::watch, time::sleep};
 use uuid::Uuid;
 
 use crate::{
-    actor::Actor,
+    actor::{Actor, Phase},
     cluster::Cluster,
     learn::Window,
     link::Mode,
     plan::{Fault, Step},
 };
+
+/// Shorter than what makes a node close a stalled connection.
+const FLOOD: Duration = Duration::from_secs(8);
 
 /// A group, whose owner removes and adds members.
 #[derive(Debug, Clone)]
@@ -44,7 +47,9 @@ impl Report {
     pub(crate) fn merge(mut self, other: Self) -> Self {
         self.windows.extend(other.windows);
         self.windows.sort_by_key(|window| window.from);
-        self.counts.extend(other.counts);
+        for (fault, count) in other.counts {
+            *self.counts.entry(fault).or_default() += count;
+        }
         self
     }
 }
@@ -151,6 +156,23 @@ async fn break_clients(cluster: &Cluster, random: &mut StdRng, mode: Mode, lasts
     sleep(lasts).await;
     broken.iter().for_each(|link| link.set(Mode::Open));
     Ok(())
+}
+
+/// The last fault: stalls every other connection while all users flood their groups, and ends the chat during the stall.
+/// No later message shows what a connection did not get.
+pub(crate) async fn overflow(cluster: &Cluster, phases: &watch::Sender<Phase>, start: Instant) -> Report {
+    let (from, mut report) = (start.elapsed(), Report::default());
+    println!("torture: {:6.1} s  stall clients, and flood them", from.as_secs_f64());
+    let stalled = || cluster.links.iter().step_by(2);
+    stalled().for_each(|link| link.set(Mode::Stalled));
+    phases.send_replace(Phase::Flood);
+    sleep(FLOOD).await;
+    phases.send_replace(Phase::Settle);
+    // The last messages are on their way.
+    sleep(Duration::from_secs(2)).await;
+    stalled().for_each(|link| link.set(Mode::Open));
+    report.record(Fault::StallClients, from, start.elapsed());
+    report
 }
 
 /// Removes and adds members, and ends sessions, until the deadline.

@@ -98,14 +98,14 @@ async fn play(options: &Options, seed: u64, cluster: &mut Cluster) -> Result<usi
     let people = troubles.join_next().await.context("members did not change")??;
     println!("torture: {:6.1} s  healing", start.elapsed().as_secs_f64());
     cluster.heal().await?;
-    phases.send_replace(Phase::Settle);
+    let overflow = nemesis::overflow(cluster, &phases, start).await;
     settle(cluster, &cast).await;
     println!("torture: {:6.1} s  settled", start.elapsed().as_secs_f64());
     let (database, histories) = collect(cluster, &cast).await?;
     phases.send_replace(Phase::End);
     let observed = readers.finish().await?;
     timeout(SETTLE_LIMIT, async { while cast.tasks.join_next().await.is_some() {} }).await.ok();
-    let report = machinery.merge(people);
+    let report = machinery.merge(people).merge(overflow);
     Ok(evaluate(&histories, &database, &report, &observed, cast.actors[0].user))
 }
 

@@ -65,7 +65,7 @@ async fn remaining(limiter: &Limiter, user: &Subject) -> Option<u32> {
 }
 
 /// Waits until `condition` is true.
-async fn until<F: Future<Output = bool>>(condition: impl Fn() -> F) {
+async fn until<F: Future<Output = bool> + Send>(condition: impl Fn() -> F + Send + Sync) {
     let waiting = async {
         while !condition().await {
             sleep(Duration::from_millis(10)).await;

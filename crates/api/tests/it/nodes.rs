@@ -403,7 +403,7 @@ async fn presence(socket: &mut Socket, user: &Actor<'_>) -> bool {
     answer["states"][0]["online"].as_bool().unwrap()
 }
 
-/// Waits for the event that the user is online or not. A connection may receive the same state twice.
+/// Waits for the event that a user is online or not. A connection may receive the same state twice.
 async fn learns_of(socket: &mut Socket, is_online: bool) -> Value {
     loop {
         let event = socket.receives("presence").await;

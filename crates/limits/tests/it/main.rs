@@ -138,7 +138,7 @@ async fn limits_apply_on_each_node_without_redis() {
     assert_eq!(remaining(&one, &user).await, Some(1), "the attempts of this node count");
     assert_eq!(remaining(&one, &user).await, Some(0));
     assert_eq!(remaining(&one, &user).await, None);
-    // It comes back without counters: those of the nodes still count, and both nodes count together again.
+    // It comes back without counters: those of the nodes still hold, and both nodes count together again.
     server.restart().await;
     let counts_together = async || {
         let fresh = self::user();
@@ -184,9 +184,9 @@ async fn keys_are_hashes_that_end_when_the_quota_is_full_again() {
 #[tokio::test]
 async fn script_and_process_agree() {
     let mut runner = TestRunner::deterministic();
-    let generated = (1_u32..40, vec((0_usize..2, 1_u32..8), 1..30));
+    let inputs = (1_u32..40, vec((0_usize..2, 1_u32..8), 1..30));
     for _ in 0..10 {
-        let (burst, attempts) = generated.new_tree(&mut runner).unwrap().current();
+        let (burst, attempts) = inputs.new_tree(&mut runner).unwrap().current();
         let (settings, quota, users) = (shared_server(), Quota::new(burst, 100 * HOUR), [user(), user()]);
         let expected = alone(quota);
         for (user, cost) in attempts {

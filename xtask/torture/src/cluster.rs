@@ -124,7 +124,7 @@ async fn settings(options: &Options, folder: &std::path::Path) -> Result<Vec<(St
         ("BLEGRAM_GATEWAY__HEARTBEAT_SECONDS", "5"),
         ("BLEGRAM_GATEWAY__PONG_TIMEOUT_SECONDS", "5"),
         // Stalled connections overflow.
-        ("BLEGRAM_GATEWAY__QUEUE_FRAMES", "16"),
+        ("BLEGRAM_GATEWAY__QUEUE_FRAMES", "8"),
         ("BLEGRAM_GATEWAY__DRAIN_MIN_MS", &drain),
         ("BLEGRAM_GATEWAY__DRAIN_MAX_MS", &drain),
     ];

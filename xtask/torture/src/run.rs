@@ -141,8 +141,9 @@ async fn gather(
     }
     let groups = converse(&actors, &mut StdRng::seed_from_u64(seed)).await?;
     let mut tasks = JoinSet::new();
-    for mut performer in performers {
+    for (number, mut performer) in performers.into_iter().enumerate() {
         performer.groups = groups.iter().map(|group| group.id).collect();
+        performer.floods = !nemesis::is_stalled(number);
         tasks.spawn(performer.run(phase.clone()));
     }
     let mut raw = Vec::new();

@@ -129,13 +129,18 @@ impl Postgres {
         until("the recovery of PostgreSQL", async || self.query::<u8>("SELECT 1").await.is_ok()).await
     }
 
-    /// Stops the server and removes its disk.
+    /// Stops the server; its disk is removed with it.
     pub(crate) async fn remove(mut self) -> Result<()> {
-        self.stop(Signal::QUIT).await?;
+        self.stop(Signal::QUIT).await
+    }
+}
+
+/// Also after a failed start, and while the killed server is still ending: the disk is removed with its last user.
+impl Drop for Postgres {
+    fn drop(&mut self) {
         if self.has_disk {
-            run(Command::new("umount").arg(&self.folder)).await?;
+            let _ = std::process::Command::new("umount").arg("--lazy").arg(&self.folder).status();
         }
-        Ok(())
     }
 }
 

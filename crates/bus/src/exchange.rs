@@ -91,6 +91,10 @@ impl Bus for ExchangeBus {
     /// Subscriptions are free here.
     fn retain(&self, _: &[Partition]) {}
 
+    fn note_loss(&self) {
+        self.monitor.note_loss();
+    }
+
     fn health(&self) -> watch::Receiver<Health> {
         self.monitor.health.subscribe()
     }

@@ -86,6 +86,11 @@ impl Monitor {
         });
     }
 
+    /// Counts a loss.
+    pub(crate) fn note_loss(&self) {
+        self.update(|health| health.losses += 1);
+    }
+
     pub(crate) fn counts(&self) -> Counts {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         Counts {

@@ -17,6 +17,7 @@
 //! | [`inbox`] | the bounded queue of received envelopes |
 //! | [`exchange`] | [`Exchange`]: the bus between the nodes of one process |
 //! | [`redis`] | [`RedisBus`]: the bus between processes |
+//! | [`alarm`] | reports losses in a second way |
 //! | [`notify`] | the bus between processes without Redis: notifications of the database |
 //!
 //! To add an implementation, implement [`Bus`] and return a [`Connected`].
@@ -36,6 +37,7 @@
 //! # }
 //! ```
 
+pub mod alarm;
 pub mod envelope;
 pub mod exchange;
 pub mod health;
@@ -80,6 +82,9 @@ pub trait Bus: Send + Sync {
 
     /// Ends the subscriptions to all other partitions, except recent ones: a connection may be about to use them.
     fn retain(&self, partitions: &[Partition]);
+
+    /// Counts a loss that was reported in another way.
+    fn note_loss(&self);
 
     /// The state of the bus, and its changes.
     fn health(&self) -> watch::Receiver<Health>;

@@ -206,6 +206,10 @@ impl Bus for NotifyBus {
 
     fn retain(&self, _: &[Partition]) {}
 
+    fn note_loss(&self) {
+        self.shared.monitor.note_loss();
+    }
+
     fn health(&self) -> watch::Receiver<Health> {
         self.shared.monitor.health.subscribe()
     }

@@ -158,6 +158,10 @@ impl Bus for RedisBus {
         self.shared.subscriptions.retain(partitions);
     }
 
+    fn note_loss(&self) {
+        self.shared.monitor.note_loss();
+    }
+
     fn health(&self) -> watch::Receiver<Health> {
         self.shared.monitor.health.subscribe()
     }

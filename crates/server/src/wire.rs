@@ -14,7 +14,7 @@ use blegram_auth::{
     Auth, PasswordCost, Provider, Providers, SiteKey,
     provider::{egress::Egress, settings::ProviderSettings},
 };
-use blegram_bus::{Connected, Exchange, RedisBus, RedisSettings, notify};
+use blegram_bus::{Connected, Exchange, RedisBus, RedisSettings, alarm, notify};
 use blegram_chat::Chat;
 use blegram_domain::{
     Clock,
@@ -148,21 +148,33 @@ fn shared_limits(redis: Option<&Redis>, site_key: &SiteKey) -> anyhow::Result<(O
 fn bus(redis: Option<&Redis>, db: &Db) -> anyhow::Result<Connected> {
     if let Some(Redis { url, site }) = redis {
         let settings = RedisSettings::new(url.clone(), site.clone());
-        return RedisBus::connect(&settings).context("cannot use redis.url");
+        let connected = RedisBus::connect(&settings).context("cannot use redis.url")?;
+        return Ok(if db.receives_notices() { alarmed(connected, db) } else { connected });
     }
     Ok(if db.receives_notices() { notices(db) } else { Exchange::default().connect() })
+}
+
+/// Adds an alarm by notifications of PostgreSQL, for when only this node does not reach Redis.
+fn alarmed(connected: Connected, db: &Db) -> Connected {
+    let sender = db.clone();
+    let (connected, alarm) = alarm::connect(connected, move |text| send_notices(sender.clone(), vec![text]));
+    db.on_notice(move |notice| {
+        if let Notice::Received(text) = notice {
+            alarm.accept(text);
+        }
+    });
+    connected
+}
+
+async fn send_notices(db: Db, texts: Vec<String>) -> Result<(), blegram_persistence::Error> {
+    let sending = timeout(NOTICE_TIMEOUT, db.send_notices(&texts));
+    sending.await.unwrap_or(Err(blegram_persistence::Error::TimedOut))
 }
 
 /// The bus by notifications of PostgreSQL. The job runner listens for them.
 fn notices(db: &Db) -> Connected {
     let sender = db.clone();
-    let (connected, relay) = notify::connect(move |texts: Vec<String>| {
-        let db = sender.clone();
-        async move {
-            let sending = timeout(NOTICE_TIMEOUT, db.send_notices(&texts));
-            sending.await.unwrap_or(Err(blegram_persistence::Error::TimedOut))
-        }
-    });
+    let (connected, relay) = notify::connect(move |texts| send_notices(sender.clone(), texts));
     db.on_notice(move |notice| match notice {
         Notice::Begin => relay.begin(),
         Notice::Received(text) => relay.accept(text),

@@ -1,7 +1,14 @@
 //! What happens while Redis does not answer.
 
-use blegram_bus::{Key, RedisBus, testing::RedisServer};
-use tokio::time::{Instant, timeout};
+use blegram_bus::{
+    Envelope, Key, RedisBus, RedisSettings, alarm,
+    testing::{RedisServer, shared},
+};
+use tokio::{
+    sync::mpsc,
+    task::JoinSet,
+    time::{Instant, timeout},
+};
 
 use super::{Node, TIMEOUT, topic, user};
 
@@ -66,4 +73,32 @@ async fn frozen_redis_degrades_the_bus_and_delays_no_publisher() {
     redis.resume();
     a.health(|health| !health.is_degraded()).await;
     b.health(|health| !health.is_degraded()).await;
+}
+
+/// The others reach Redis, so nothing else reports to them that something is missing.
+#[tokio::test]
+async fn node_that_alone_is_cut_off_reports_its_losses_in_another_way() {
+    let (reports, mut reported) = mpsc::unbounded_channel();
+    let with_alarm = |settings: &RedisSettings| {
+        let reports = reports.clone();
+        let connected = RedisBus::connect(settings).unwrap();
+        alarm::connect(connected, move |text| std::future::ready(reports.send(text)))
+    };
+    let (cut_off, own) = with_alarm(&RedisServer::stopped().settings());
+    let (other, alarm) = with_alarm(&shared());
+    let mut tasks = JoinSet::new();
+    tasks.spawn(cut_off.work);
+    tasks.spawn(other.work);
+    let mut health = other.bus.health();
+    timeout(TIMEOUT, health.wait_for(|health| !health.is_degraded())).await.unwrap().unwrap();
+    let before = health.borrow().losses;
+
+    cut_off.bus.publish(Envelope::new("test.event", vec![Key::All], b"{}".as_slice()));
+    let report = timeout(TIMEOUT, reported.recv()).await.unwrap().unwrap();
+    alarm.accept("of something else");
+    assert_eq!(health.borrow().losses, before);
+    alarm.accept(&report);
+    assert_eq!(health.borrow().losses, before + 1);
+    own.accept(&report);
+    assert_eq!(cut_off.bus.health().borrow().losses, 0, "it knows of its own");
 }

@@ -188,3 +188,36 @@ async fn messages_reach_the_connections_of_another_node(#[values(true, false)] h
     }
     panic!("only heads arrived, which the other node read from the database");
 }
+
+/// The other node reaches Redis and does not know that it misses anything; only the database connects the two. Without the
+/// report, every message but the first would arrive ten seconds after the one before.
+#[tokio::test]
+async fn messages_of_a_node_that_alone_does_not_reach_redis_arrive_soon() {
+    let database = TestDatabase::new(Backend::Postgres).await;
+    let settings = [
+        ("BLEGRAM_DATABASE__URL", database.url()),
+        ("BLEGRAM_SECRETS__KEY", "3q2+7wABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhs="),
+    ];
+    let cut_off = Home::new(&settings).set("BLEGRAM_REDIS__URL", "redis://127.0.0.1:1");
+    let redis = program("BLEGRAM_TEST_REDIS_URL");
+    let other = Home::new(&settings).set("BLEGRAM_REDIS__URL", redis.to_str().unwrap());
+    let other = other.sharing_the_address_of(&cut_off);
+    let _sites = (cut_off.serve().await, other.serve().await);
+    let (ann, bob) = (cut_off.sign_up("ann").await, cut_off.sign_up("bob").await);
+    let created = ann.post("/api/v1/conversations", &json!({ "members": ["@bob"] })).await;
+    let conversation = id(&created.json());
+    let (mut sender, mut socket) =
+        (Realtime::open(&cut_off, &ann).await, Realtime::open(&other, &bob.at(&other)).await);
+    for n in 1..=3 {
+        sender.requests(n, "message.send", message(&conversation, n)).await;
+        let head = async {
+            loop {
+                let frame = socket.frame().await;
+                if frame["ev"] == "conversation.head" && frame["d"]["last_seq"] == n {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(6), head).await.expect("the head arrives soon");
+    }
+}

@@ -42,8 +42,8 @@ fn limit(faults: &[&Window], acked: Duration) -> Duration {
         // 100 ms are promised on a machine with a CPU for each process.
         [] => Duration::from_secs(2),
         [window] if window.fault == Fault::KillRedis => Duration::from_secs(2),
-        // Nodes notice within five seconds that Redis does not respond.
-        [window] if window.fault == Fault::PauseRedis => Duration::from_secs(2 + 5),
+        // A node notices within a second and a half that Redis does not respond.
+        [window] if matches!(window.fault, Fault::PauseRedis | Fault::CutRedis) => Duration::from_secs(3),
         faults => {
             let end = faults.iter().map(|window| window.to).max().unwrap_or_default();
             end.saturating_sub(acked) + CHECKED

@@ -42,7 +42,7 @@ pub(crate) struct Options {
     /// The seed of the plan, to repeat it; random by default
     #[arg(long)]
     seed: Option<u64>,
-    /// Build the nodes with planted bugs (feature `planted-bugs`), and switch this one on
+    /// Build the nodes with planted bugs (feature `planted-bugs`), switch this one on, and fail unless the checks find it
     #[arg(long, value_name = "NAME")]
     bug: Option<String>,
     /// Use this binary for the nodes instead of building one
@@ -53,7 +53,7 @@ pub(crate) struct Options {
 /// Together with the time to start and to settle, a little more than a minute.
 const SHORT_SECONDS: u64 = 45;
 
-/// Runs it and returns its exit code: 1 if a guarantee was broken.
+/// Runs it and returns its exit code: 1 if a guarantee was broken, or if a planted bug was not found.
 pub(crate) fn run(options: &Options) -> Result<u8> {
     let features: &[&str] = if options.bug.is_some() { &["planted-bugs"] } else { &[] };
     let blegram = match &options.binary {

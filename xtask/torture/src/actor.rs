@@ -23,7 +23,7 @@ use crate::history::{Event, Numbered, Recorder, lock};
 pub(crate) const PASSWORD: &str = "plum tractor 92 sings";
 /// Between two actions of one user, on average.
 const PAUSE_MS: u64 = 1500;
-const FLOOD_PAUSE_MS: u64 = 220;
+const FLOOD_PAUSE_MS: u64 = 100;
 /// A message can have 2,000 characters, here of three bytes.
 const LARGE: usize = 1_900;
 /// Appended to a text by an edit, so that the checker knows the text before it.

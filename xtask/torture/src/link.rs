@@ -76,10 +76,12 @@ impl Upstreams {
     }
 }
 
-/// With a small buffer, so that a stalled connection soon fills the queues of the server.
+/// With a small buffer and segments like those of a network, so that a stalled connection soon fills the queues of the
+/// server: the kernel gives connections with the large segments of the loopback interface a send buffer of megabytes.
 async fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
     socket.set_recv_buffer_size(8 * 1024)?;
+    socket2::SockRef::from(&socket).set_tcp_mss(1_400)?;
     socket.connect(address).await
 }
 

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Shorter than what makes a node close a stalled connection.
-const FLOOD: Duration = Duration::from_secs(10);
+const FLOOD: Duration = Duration::from_secs(3);
 
 /// A group, whose owner removes and adds members.
 #[derive(Debug, Clone)]
@@ -173,8 +173,9 @@ pub(crate) async fn overflow(cluster: &Cluster, phases: &watch::Sender<Phase>, s
     phases.send_replace(Phase::Flood);
     sleep(FLOOD).await;
     phases.send_replace(Phase::Settle);
-    // The last messages are on their way.
-    sleep(Duration::from_secs(2)).await;
+    // The last messages are on their way. In all less than the timeout of a pong: a connection that is closed is repaired by the
+    // next one.
+    sleep(Duration::from_millis(500)).await;
     stalled().for_each(|(_, link)| link.set(Mode::Open));
     report.record(Fault::StallClients, from, start.elapsed());
     report

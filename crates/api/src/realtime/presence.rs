@@ -24,6 +24,10 @@ const MAX_USERS: usize = 100;
 /// The pause between questions after a loss, so that they do not fill the queue of the bus.
 const PAUSE: Duration = Duration::from_millis(10);
 
+/// The pause between rounds of questions: a node that alone does not reach Redis reports a loss twice a second, and every round
+/// costs all other nodes an answer.
+const ROUND: Duration = Duration::from_secs(5);
+
 /// What nodes report to each other.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Message {
@@ -109,14 +113,16 @@ pub(super) async fn stay_alive(realtime: &Realtime) {
     }
 }
 
-/// Asks for everybody who is watched, after each loss of events here or on another node.
+/// Asks for everybody who is watched, after losses of events here or on another node, at most once per [`ROUND`].
 pub(super) async fn ask_after_losses(realtime: &Realtime, mut health: watch::Receiver<Health>) {
     let mut losses = health.borrow().losses;
     loop {
-        let lost = health.wait_for(|health| health.losses != losses);
+        // Copied at once: publishing can change the health, which the reference would lock.
+        let lost =
+            async { health.wait_for(|health| health.losses != losses).await.map(|health| health.losses) };
         tokio::select! {
-            Ok(health) = lost => {
-                losses = health.losses;
+            Ok(now) = lost => {
+                losses = now;
                 realtime.share(&Message::Alive { node: realtime.node, has_missed: true });
             }
             () = realtime.ask_again.notified() => {}
@@ -125,6 +131,7 @@ pub(super) async fn ask_after_losses(realtime: &Realtime, mut health: watch::Rec
             realtime.ask_presence(users, true);
             sleep(PAUSE).await;
         }
+        sleep(ROUND).await;
     }
 }
 

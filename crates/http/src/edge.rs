@@ -15,6 +15,7 @@ use poem::{
 
 use crate::{
     Rejection, Site, Surface,
+    compression::Negotiation,
     cors::CorsRequest,
     headers::RequestHeader,
     router::{Resource, Router},
@@ -49,6 +50,8 @@ pub struct Edge {
     pub surface: Arc<dyn Surface>,
     /// The paths below which no response may be stored by any cache.
     pub never_stored: &'static [&'static str],
+    /// The paths below which responses contain credentials or other secrets, and are not compressed.
+    pub never_compressed: &'static [&'static str],
 }
 
 /// The endpoint of the outermost layer, with all other layers inside.
@@ -105,16 +108,21 @@ impl Edge {
     }
 
     fn cache_control(&self, path: &str, is_own: bool) -> &'static str {
-        let is_at = |prefix: &&str| {
-            path.strip_prefix(*prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
         match is_own {
-            _ if self.never_stored.iter().any(is_at) => "no-store",
+            _ if is_below(self.never_stored, path) => "no-store",
             true => "private, no-cache",
             // Caches must revalidate it for each request. `Vary` separates it from responses to authenticated requests.
             false => "no-cache",
         }
     }
+}
+
+/// Whether `path` is one of `prefixes` or below it.
+fn is_below(prefixes: &[&str], path: &str) -> bool {
+    let is_at = |prefix: &&str| {
+        path.strip_prefix(*prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    prefixes.iter().any(is_at)
 }
 
 /// Adds the security headers that a response does not set itself. `is_https`: the public URL of the site is https.
@@ -133,6 +141,8 @@ impl<E: Endpoint<Output = Response>> Endpoint for EdgeEndpoint<E> {
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
         let uri = request.uri().clone();
         let cors_request = CorsRequest::of(&request, &self.edge.site);
+        let compression =
+            Negotiation::of(request.headers(), !is_below(self.edge.never_compressed, uri.path()));
         let mut line = AccessLog::begin(&self.edge, &request);
         request.set_data(Id(line.request_id.clone()));
         let running = blegram_auth::with_wait_budget(self.inner.call(request));
@@ -152,6 +162,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for EdgeEndpoint<E> {
         if let Some(cors_request) = cors_request {
             cors_request.add_headers(&mut response);
         }
+        compression.apply(&mut response).await;
         line.code = response.data::<ErrorCode>().copied();
         line.status = Some(response.status());
         Ok(response)
@@ -225,7 +236,7 @@ const HEADERS: [(HeaderName, &str); 6] = [
         header::CONTENT_SECURITY_POLICY,
         "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     ),
-    (header::VARY, "Authorization, Cookie, Origin"),
+    (header::VARY, "Accept-Encoding, Authorization, Cookie, Origin"),
     // Other sites cannot embed responses or share a browser process with them. Cross-origin reads are up to CORS.
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),

@@ -39,6 +39,8 @@ macro_rules! request_headers {
 }
 
 request_headers! {
+    /// CORS always allows it.
+    Accept = "Accept";
     AcceptEncoding = "Accept-Encoding";
     /// CORS always allows it.
     AcceptLanguage = "Accept-Language";
@@ -83,6 +85,19 @@ impl RequestHeader {
     /// The first value, if it is UTF-8.
     pub fn text(self, headers: &HeaderMap) -> Option<&str> {
         str::from_utf8(self.first(headers)?).ok()
+    }
+
+    /// The elements of a list with weights, such as `Accept`, without their other parameters (RFC 9110, 12.4.2). A weight
+    /// that is not a number counts as 0.
+    pub fn weighted(self, headers: &HeaderMap) -> impl Iterator<Item = (&str, f32)> {
+        let lists = self.values(headers).filter_map(|list| str::from_utf8(list).ok());
+        lists.flat_map(|list| list.split(',')).map(|element| {
+            let mut parts = element.split(';').map(str::trim);
+            let name = parts.next().unwrap_or_default();
+            let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
+            let weight = weight.map_or(Some(1.0), |weight| weight.trim().parse().ok());
+            (name, weight.filter(|weight: &f32| weight.is_finite()).unwrap_or(0.0))
+        })
     }
 
     /// Whether the request has it.

@@ -4,7 +4,7 @@
 //! A request passes three layers before its handler:
 //!
 //! 1. [`listener`]: HTTP/1 with limits on connections, heads, slow bodies and idle time; checks `Host`.
-//! 2. [`edge`]: request id, access log, common headers, CORS; the surface renders every error, including panics.
+//! 2. [`edge`]: request id, access log, common headers, CORS, compression; the surface renders every error, including panics.
 //! 3. [`gate`]: the checks that the [`Rule`] of the operation demands, in this order: 404, 405, 413, 415, 429, 401, 403.
 //!    Also its deadline, `Idempotency-Key` and `If-None-Match`.
 //!
@@ -17,6 +17,7 @@
 //! | [`bearer`], [`cookie`] | the credentials in a request |
 //! | [`client`], [`origin`], [`headers`] | who sends a request: network address, page, request headers |
 //! | [`conditional`] | entity tags, `If-None-Match`, `If-Match` |
+//! | [`compression`] | content codings, and which the client prefers |
 //! | [`idempotency`] | `Idempotency-Key` |
 //! | [`form`] | multipart forms |
 //! | [`rate_limit`] | the headers of rate limits |
@@ -71,7 +72,7 @@
 //!     surface: surface.clone(),
 //!     tasks: Default::default(),
 //! };
-//! let edge = Edge { site, clock, router, surface, never_stored: &[] };
+//! let edge = Edge { site, clock, router, surface, never_stored: &[], never_compressed: &[] };
 //! let notes = edge.wrap(gate.wrap(make_sync(|_| "notes")));
 //!
 //! let response = notes.call(Request::builder().uri("/notes".parse()?).finish()).await?;
@@ -84,6 +85,7 @@
 
 pub mod bearer;
 pub mod client;
+pub mod compression;
 pub mod conditional;
 pub mod cookie;
 mod cors;

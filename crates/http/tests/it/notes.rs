@@ -78,7 +78,7 @@ impl Notes {
             surface: Arc::clone(&surface),
             tasks: TaskTracker::new(),
         };
-        let edge = Edge { site, clock, router, surface, never_stored: &["/notes"] };
+        let edge = Edge { site, clock, router, surface, never_stored: &["/notes"], never_compressed: &[] };
         let calls = Arc::new(AtomicU32::new(0));
         let endpoint = edge.wrap(gate.wrap(handlers(Arc::clone(&calls)))).boxed();
         Self { endpoint, cookie, calls, _database: database }

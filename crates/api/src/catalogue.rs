@@ -10,20 +10,25 @@ use poem_openapi::{
 };
 
 use crate::{
-    operation::{Operation, operations},
+    operation::{Operation, operation, operations},
     pages,
+    problem::Code,
     routes::apis,
 };
 
 /// Paths outside the document that only accept GET: pages for people, documents for tools, and health probes.
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 13] = [
+    "/",
     "/docs",
     "/docs/",
     "/docs/{file}",
     "/openapi.json",
     "/openapi.yaml",
     "/asyncapi.json",
+    "/problems",
     "/problems/{code}",
+    "/favicon.ico",
+    "/favicon.svg",
     "/healthz",
     "/readyz",
 ];
@@ -40,6 +45,37 @@ pub(crate) fn routes() -> Vec<Route> {
     let pages = PAGES.map(|page| Route::page(Method::GET, page));
     let files = [Method::GET, Method::PUT].map(|method| Route::page(method, FILES));
     operations.into_iter().chain(pages::routes()).chain(pages).chain(files).collect()
+}
+
+/// An operation, as pages describe it.
+pub(crate) struct Described {
+    /// Its id.
+    pub(crate) id: &'static str,
+    /// The group in the OpenAPI document.
+    pub(crate) tag: &'static str,
+    /// Its method.
+    pub(crate) method: Method,
+    /// Its path template.
+    pub(crate) path: String,
+    row: &'static Operation,
+}
+
+impl Described {
+    /// Whether it can return `code`.
+    pub(crate) fn returns(&self, code: Code) -> bool {
+        self.row.codes().contains(&code)
+    }
+}
+
+/// All operations, in the order of their groups.
+pub(crate) fn described() -> impl Iterator<Item = Described> {
+    meta(&apis()).into_iter().flat_map(|api| api.paths).flat_map(|path| {
+        path.operations.into_iter().filter_map(move |handler| {
+            let row = operation(handler.operation_id?)?;
+            let tag = handler.tags.first().copied().unwrap_or_default();
+            Some(Described { id: row.id, tag, method: handler.method, path: path.path.clone(), row })
+        })
+    })
 }
 
 fn meta<A: OpenApi>(_: &A) -> Vec<MetaApi> {

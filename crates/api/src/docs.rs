@@ -1,44 +1,46 @@
-//! The routes beside the API: the OpenAPI and AsyncAPI documents, Swagger UI, a page per problem code, and the probes
-//! `/healthz` and `/readyz`.
+//! The routes beside the API: the page at `/`, the OpenAPI and AsyncAPI documents, Swagger UI, the pages about problem
+//! codes, the icon, and the probes `/healthz` and `/readyz`.
 
+pub(crate) mod home;
+pub(crate) mod icon;
+pub(crate) mod problems;
 mod swagger_ui;
 
 use std::sync::{Arc, OnceLock};
 
-use bytes::Bytes;
+use blegram_http::compression::Precompressed;
 use poem::{
     Endpoint, IntoResponse, Response,
     endpoint::make_sync,
     handler,
-    http::{StatusCode, header},
-    web::{Data, Path},
+    http::{HeaderValue, StatusCode, header},
+    web::Data,
 };
 
 pub(crate) use swagger_ui::swagger_ui;
 
 use crate::{
     App,
-    address::in_text,
     asyncapi::asyncapi,
     openapi::{openapi, openapi_yaml},
-    problem::{Code, Problem},
 };
 
 const FOR_A_DAY: &str = "public, max-age=86400";
 
-/// Serves a file that is generated on its first request: most processes never serve most of these files.
+/// Serves a file that is generated, and compressed, on its first request: most processes never serve most of these files.
 fn file(
     content_type: &'static str,
     cache: &'static str,
     text: impl Fn() -> String + Send + Sync + 'static,
 ) -> impl Endpoint<Output = Response> {
-    let bytes = OnceLock::new();
-    make_sync(move |_| {
-        let bytes = bytes.get_or_init(|| Bytes::from(text()));
-        Response::builder()
-            .content_type(content_type)
-            .header(header::CACHE_CONTROL, cache)
-            .body(bytes.clone())
+    let file = OnceLock::new();
+    make_sync(move |request| {
+        let mut response = file.get_or_init(|| Precompressed::new(text())).response(request.headers());
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+        headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding, Origin"));
+        response
     })
 }
 
@@ -58,31 +60,6 @@ pub(crate) fn asyncapi_json(public_url: &str) -> impl Endpoint<Output = Response
 pub(crate) fn yaml(public_url: &str) -> impl Endpoint<Output = Response> + use<> {
     let public_url = public_url.to_owned();
     file("application/yaml", "no-cache", move || openapi_yaml(&public_url))
-}
-
-/// Serves the page about a problem code.
-#[handler]
-pub(crate) fn problem_page(Path(code): Path<String>, Data(app): Data<&Arc<App>>) -> poem::Result<Response> {
-    let code = Code::ALL.iter().find(|known| known.as_str() == code).ok_or_else(Problem::not_found)?;
-    Ok(Response::builder()
-        .content_type("text/html; charset=utf-8")
-        .header(header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'")
-        .header(header::CACHE_CONTROL, FOR_A_DAY)
-        .body(page_about(*code, app.site.base_path())))
-}
-
-// Needs no escaping: it contains constants and the configured path, but no input.
-fn page_about(code: Code, base_path: &str) -> String {
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>{slug}</title></head>\n<body>\n\
-         <h1>{title}</h1>\n<p><code>{slug}</code>, HTTP {status}</p>\n<p>{english}</p>\n<p lang=\"ko\">{korean}</p>\n\
-         </body>\n</html>\n",
-        slug = code.as_str(),
-        title = code.title(),
-        status = code.status(),
-        english = in_text(base_path, code.english()),
-        korean = in_text(base_path, code.korean()),
-    )
 }
 
 /// Liveness probe: whether the process responds.

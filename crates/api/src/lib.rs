@@ -44,7 +44,7 @@ use blegram_domain::Clock;
 use blegram_http::{Edge, Gate, router::Router};
 use blegram_media::Media;
 use blegram_social::Social;
-use poem::{Endpoint, EndpointExt, Response, Route};
+use poem::{Endpoint, EndpointExt, IntoEndpoint, Response, Route};
 use tokio_util::task::TaskTracker;
 
 pub use asyncapi::asyncapi;
@@ -123,11 +123,19 @@ pub fn router(app: App) -> impl Endpoint<Output = Response> {
         .at("/openapi.json", docs::json(&app.site.public_url))
         .at("/openapi.yaml", docs::yaml(&app.site.public_url))
         .at("/asyncapi.json", docs::asyncapi_json(&app.site.public_url))
-        .at("/problems/:code", docs::problem_page)
+        .at("/", docs::home::show)
+        .at("/problems", docs::problems::index)
+        .at("/problems/:code", docs::problems::show)
+        .at("/favicon.ico", docs::icon::ico)
+        .at("/favicon.svg", docs::icon::svg)
         .at("/media/*name", poem::get(files::get).put(files::put))
         .at("/healthz", docs::healthz)
         .at("/readyz", docs::readyz);
-    let routes = pages::mount(routes).nest("/", openapi::service()).data(Arc::new(app));
+    let operations = Arc::new(openapi::service().into_endpoint());
+    let routes = pages::mount(routes)
+        .nest_no_strip("/api", Arc::clone(&operations))
+        .nest_no_strip("/.well-known", operations)
+        .data(Arc::new(app));
     edge.wrap(page::LinkHeader::new(site, gate.wrap(routes)))
 }
 

@@ -1,7 +1,7 @@
 //! Small pages for people: logging in, and what the links in mails open. A site with a front end of its own sets
 //! `accounts.pages_url` and does not use them.
 //!
-//! They need no script, load nothing else, and work on a phone. Their rules are in [`PAGES`], and the gate enforces them as
+//! They need no script, load nothing but the icon, and work on a phone. Their rules are in [`PAGES`], and the gate enforces them as
 //! for the operations of the API: a form is accepted from a page of this site only, and counts under the rate limits.
 //!
 //! - A GET changes nothing: programs that scan mails open the links in them. The page shows a button, and its POST acts.
@@ -37,7 +37,7 @@ use poem::{get, http::Method};
 pub(crate) use self::{
     error::{message, rejected},
     fields::Fields,
-    layout::{Page, text_field},
+    layout::{Page, other, text_field},
     visit::{Visit, preferred_language},
 };
 

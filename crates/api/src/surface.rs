@@ -25,7 +25,7 @@ impl Surface for ApiSurface {
     fn render(&self, error: poem::Error, path: &str, request_id: &str) -> Response {
         let problem = problem(error);
         if pages::is_page(path) {
-            return pages::rejected(problem, request_id);
+            return pages::rejected(problem, self.site.base_path(), request_id);
         }
         problem.into_response(self.site.base_path(), path, request_id)
     }

@@ -8,15 +8,11 @@ use std::{io::Read, sync::OnceLock};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use flate2::read::GzDecoder;
-use poem::{
-    Endpoint, Request, Response, Route,
-    endpoint::make_sync,
-    http::{HeaderMap, header},
-};
+use poem::{Endpoint, Request, Response, Route, endpoint::make_sync, http::header};
 use sha2::{Digest, Sha256};
 
 use super::{FOR_A_DAY, file};
-use blegram_http::{address, headers::RequestHeader};
+use blegram_http::compression::Coding;
 
 const CSS: &str = "text/css; charset=utf-8";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
@@ -32,35 +28,27 @@ const NOTICES: &str = include_str!("../../vendor/swagger-ui/swagger-ui-bundle.js
 pub(crate) fn swagger_ui(base_path: &str) -> impl Endpoint<Output = Response> + use<> {
     let start = start(base_path);
     Route::new()
-        .at("/", page(address(base_path, "/docs"), start.clone()))
+        .at("/", page(base_path, start.clone()))
         .at("/start.js", file(JAVASCRIPT, FOR_A_DAY, move || start.clone()))
         .at("/swagger-ui.css", vendored(CSS, STYLE))
         .at("/swagger-ui-bundle.js", vendored(JAVASCRIPT, BUNDLE))
         .at("/swagger-ui-bundle.js.LICENSE.txt", file(PLAIN, FOR_A_DAY, || NOTICES.to_owned()))
 }
 
-/// The script that starts Swagger UI. It uses the host from which the page was loaded, because the site may be
-/// reachable under other names than that of its public URL.
+/// The script that starts Swagger UI on a site below `base_path`.
 fn start(base_path: &str) -> String {
-    format!(
-        "const base = {};
-fetch(base + '/openapi.json').then((answer) => answer.json()).then((spec) => {{
-  spec.servers = [{{ url: location.origin + base }}];
-  SwaggerUIBundle({{ dom_id: '#ui', spec, deepLinking: true }});
-}});
-",
-        serde_json::Value::from(base_path)
-    )
+    format!("const base = {};\n{}", serde_json::Value::from(base_path), include_str!("start.js"))
 }
 
-/// The HTML page; `docs` is the address of its parts.
-fn page(docs: String, start: String) -> impl Endpoint<Output = Response> {
+/// The HTML page of a site below `base_path`.
+fn page(base_path: &str, start: String) -> impl Endpoint<Output = Response> + use<> {
+    let base_path = base_path.replace('&', "&amp;");
     let page = OnceLock::new();
     make_sync(move |_| {
         let (html, policy): &(String, String) = page.get_or_init(|| {
             let [style, bundle] = [STYLE, BUNDLE].map(|gzip| integrity(&decompress(gzip)));
             let start = integrity(start.as_bytes());
-            (html(&docs.replace('&', "&amp;"), &style, &bundle, &start), policy(&bundle, &start))
+            (html(&base_path, &style, &bundle, &start), policy(&bundle, &start))
         });
         Response::builder()
             .content_type("text/html; charset=utf-8")
@@ -77,7 +65,7 @@ fn integrity(file: &[u8]) -> String {
 }
 
 /// Adds its hash to the address of each file: a browser would reject a cached file of another version.
-fn html(docs: &str, style: &str, bundle: &str, start: &str) -> String {
+fn html(base_path: &str, style: &str, bundle: &str, start: &str) -> String {
     let query =
         |hash: &str| hash.chars().filter(char::is_ascii_alphanumeric).skip(6).take(12).collect::<String>();
     format!(
@@ -87,13 +75,14 @@ fn html(docs: &str, style: &str, bundle: &str, start: &str) -> String {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>blegram API</title>
-<link rel="icon" href="data:,">
-<link rel="stylesheet" href="{docs}/swagger-ui.css?{}" integrity="{style}">
+<link rel="icon" href="{base_path}/favicon.ico" sizes="32x32">
+<link rel="icon" href="{base_path}/favicon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="{base_path}/docs/swagger-ui.css?{}" integrity="{style}">
 </head>
 <body>
 <div id="ui"></div>
-<script src="{docs}/swagger-ui-bundle.js?{}" integrity="{bundle}"></script>
-<script src="{docs}/start.js?{}" integrity="{start}"></script>
+<script src="{base_path}/docs/swagger-ui-bundle.js?{}" integrity="{bundle}"></script>
+<script src="{base_path}/docs/start.js?{}" integrity="{start}"></script>
 </body>
 </html>
 "##,
@@ -120,7 +109,7 @@ fn vendored(content_type: &'static str, gzip: &'static [u8]) -> impl Endpoint<Ou
             .content_type(content_type)
             .header(header::CACHE_CONTROL, FOR_A_DAY)
             .header(header::VARY, "Accept-Encoding, Origin");
-        if accepts_gzip(request.headers()) {
+        if Coding::Gzip.is_accepted(request.headers()) {
             return response.header(header::CONTENT_ENCODING, "gzip").body(gzip);
         }
         response.body(decompressed.get_or_init(|| Bytes::from(decompress(gzip))).clone())
@@ -133,20 +122,8 @@ fn decompress(gzip: &[u8]) -> Vec<u8> {
     file
 }
 
-/// Whether `Accept-Encoding` lists gzip with a weight above 0 (RFC 9110, 12.5.3).
-fn accepts_gzip(headers: &HeaderMap) -> bool {
-    let lists = RequestHeader::AcceptEncoding.values(headers).filter_map(|list| str::from_utf8(list).ok());
-    lists.flat_map(|list| list.split(',')).any(|coding| {
-        let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
-        let weight = weight.split_once('=').and_then(|(_, weight)| weight.trim().parse::<f32>().ok());
-        name.trim().eq_ignore_ascii_case("gzip") && weight.is_none_or(|weight| weight > 0.0)
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use poem::http::HeaderValue;
-
     use super::*;
 
     const VERSION: &str = include_str!("../../vendor/swagger-ui/VERSION");
@@ -157,22 +134,5 @@ mod tests {
             let line = format!("{name} {}", integrity(&decompress(gzip)));
             assert!(VERSION.lines().any(|known| known == line), "{line}\n{VERSION}");
         }
-    }
-
-    #[test]
-    fn gzip_is_accepted_by_name_and_weight() {
-        let accepts = |value: &str| {
-            accepts_gzip(&HeaderMap::from_iter([(
-                header::ACCEPT_ENCODING,
-                HeaderValue::from_str(value).unwrap(),
-            )]))
-        };
-        for value in ["gzip", "gzip, deflate, br, zstd", "br;q=1.0, GZIP ; q=0.5", "deflate,gzip;q=1"] {
-            assert!(accepts(value), "{value}");
-        }
-        for value in ["", "identity", "br", "gzip;q=0", "gzip; q=0.000, br", "gzipped", "*"] {
-            assert!(!accepts(value), "{value}");
-        }
-        assert!(!accepts_gzip(&HeaderMap::new()));
     }
 }

@@ -117,7 +117,7 @@ pub(crate) fn message(code: Code) -> Text {
 
 /// The page of a request that was rejected before its page could answer. It is in both languages, because errors are
 /// rendered without the request.
-pub(crate) fn rejected(problem: Problem, request_id: &str) -> Response {
+pub(crate) fn rejected(problem: Problem, base_path: &str, request_id: &str) -> Response {
     let (code, headers) = problem.into_parts(request_id);
     let message = message(code);
     let content = html! {
@@ -125,8 +125,15 @@ pub(crate) fn rejected(problem: Problem, request_id: &str) -> Response {
         p lang="ko" { (message.of(Language::Korean)) }
         p.hint { (request_id) }
     };
-    let page =
-        Page { status: code.status(), language: Language::English, title: TITLE, content, translation: None };
+    let page = Page {
+        status: code.status(),
+        language: Language::English,
+        title: TITLE,
+        content,
+        translation: None,
+        base_path: base_path.to_owned(),
+        is_reference: false,
+    };
     let mut response = page.into_response();
     for (name, value) in headers.into_iter().filter(|(name, _)| *name != header::WWW_AUTHENTICATE) {
         response.headers_mut().insert(name, value);

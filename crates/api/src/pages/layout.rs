@@ -11,16 +11,17 @@ use poem::{
 };
 use sha2::{Digest, Sha256};
 
-use super::{Text, Visit, text};
+use super::{Text, Visit, text, visit::VARY};
 
 /// The style sheet of all pages.
 const STYLE: &str = include_str!("style.css");
 
-/// Allows the style sheet, and forms of this site. `form-action` also applies to redirects after a form.
+/// Allows the style sheet, the icon, and forms of this site. `form-action` also applies to redirects after a form.
 static POLICY: LazyLock<String> = LazyLock::new(|| {
     let hash = STANDARD.encode(Sha256::digest(STYLE));
     format!(
-        "default-src 'none'; style-src 'sha256-{hash}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'sha256-{hash}'; img-src 'self'; form-action 'self'; base-uri 'none'; \
+         frame-ancestors 'none'"
     )
 });
 
@@ -32,13 +33,30 @@ pub(crate) struct Page {
     pub(crate) content: Markup,
     /// The address of the same page in the other language, if a GET shows it.
     pub(crate) translation: Option<String>,
+    /// The path of the public URL.
+    pub(crate) base_path: String,
+    /// Whether it is about the API, and the same for every user.
+    pub(crate) is_reference: bool,
 }
 
 impl Page {
     /// A page that answers a GET.
     pub(crate) fn new(visit: &Visit<'_>, title: Text, content: Markup) -> Self {
         let translation = Some(visit.address_in(other(visit.language)));
-        Self { status: StatusCode::OK, language: visit.language, title, content, translation }
+        Self {
+            status: StatusCode::OK,
+            language: visit.language,
+            title,
+            content,
+            translation,
+            base_path: visit.app.site.base_path().to_owned(),
+            is_reference: false,
+        }
+    }
+
+    /// A page about the API: it can be cached and indexed, and leads to the others.
+    pub(crate) fn reference(visit: &Visit<'_>, title: Text, content: Markup) -> Self {
+        Self { is_reference: true, ..Self::new(visit, title, content) }
     }
 
     /// A page that answers a form. It offers no other language, because its address would show the form again.
@@ -55,8 +73,22 @@ impl Page {
         let html = self.html().into_string();
         let mut response =
             Response::builder().status(self.status).content_type("text/html; charset=utf-8").body(html);
-        response.headers_mut().extend(headers());
+        response.headers_mut().extend(headers(self.is_reference));
         response
+    }
+
+    fn navigation(&self) -> Markup {
+        let language = self.language.as_str();
+        html! {
+            header {
+                a.site href={ (self.base_path) "/?lang=" (language) } { "blegram" }
+                nav {
+                    @for (path, name) in NAVIGATION {
+                        a href={ (self.base_path) (path) "?lang=" (language) } { (name.of(self.language)) }
+                    }
+                }
+            }
+        }
     }
 
     fn html(&self) -> Markup {
@@ -68,13 +100,16 @@ impl Page {
                     meta charset="utf-8";
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta name="color-scheme" content="light dark";
-                    meta name="robots" content="noindex";
+                    @if !self.is_reference { meta name="robots" content="noindex"; }
+                    link rel="icon" href={ (self.base_path) "/favicon.ico" } sizes="32x32";
+                    link rel="icon" href={ (self.base_path) "/favicon.svg" } type="image/svg+xml";
                     title { (self.title.of(language)) " · blegram" }
                     style { (PreEscaped(STYLE)) }
                 }
-                body {
+                body.reference[self.is_reference] {
+                    @if self.is_reference { (self.navigation()) }
                     main {
-                        p.site { "blegram" }
+                        @if !self.is_reference { p.site { "blegram" } }
                         h1 { (self.title.of(language)) }
                         (self.content)
                     }
@@ -91,24 +126,34 @@ impl Page {
     }
 }
 
+/// The pages that each page about the API leads to.
+const NAVIGATION: [(&str, Text); 2] =
+    [("/docs", text("API 문서", "API documentation")), ("/problems", text("오류 코드", "Problem codes"))];
+
 /// The name of each language in that language.
 const OWN_NAME: Text = text("한국어", "English");
 
-const fn other(language: Language) -> Language {
+/// The language in which a page is offered, too.
+pub(crate) const fn other(language: Language) -> Language {
     match language {
         Language::Korean => Language::English,
         Language::English => Language::Korean,
     }
 }
 
-/// The headers of every page. `vary` names what the language depends on, too.
-fn headers() -> [(HeaderName, HeaderValue); 4] {
+/// The headers of a page. `vary` names what the language depends on, too.
+fn headers(is_reference: bool) -> [(HeaderName, HeaderValue); 4] {
     let policy = HeaderValue::from_str(&POLICY).unwrap_or(HeaderValue::from_static("default-src 'none'"));
+    let (cache, vary) = if is_reference {
+        ("public, max-age=600", VARY)
+    } else {
+        ("no-store", "Accept-Language, Authorization, Cookie, Origin")
+    };
     [
         (header::CONTENT_SECURITY_POLICY, policy),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (header::CACHE_CONTROL, HeaderValue::from_static(cache)),
         (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-        (header::VARY, HeaderValue::from_static("Accept-Language, Authorization, Cookie, Origin")),
+        (header::VARY, HeaderValue::from_static(vary)),
     ]
 }
 

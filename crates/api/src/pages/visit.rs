@@ -5,7 +5,11 @@ use std::sync::Arc;
 use blegram_auth::LocalPath;
 use blegram_domain::Language;
 use blegram_http::headers::RequestHeader;
-use poem::{FromRequest, Request, RequestBody, error::GetDataError};
+use poem::{
+    FromRequest, Request, RequestBody, Response,
+    error::GetDataError,
+    http::{HeaderValue, header},
+};
 
 use crate::App;
 
@@ -30,6 +34,9 @@ impl<'a> FromRequest<'a> for Visit<'a> {
     }
 }
 
+/// What the response of a reference page depends on.
+pub(super) const VARY: &str = "Accept, Accept-Encoding, Accept-Language, Origin";
+
 /// The language that the client's `Accept-Language` prefers.
 pub(crate) fn preferred_language(request: &Request) -> Option<Language> {
     Language::preferred(RequestHeader::AcceptLanguage.text(request.headers())?)
@@ -39,6 +46,29 @@ pub(crate) fn preferred_language(request: &Request) -> Option<Language> {
 const LANGUAGE: &str = "lang";
 
 impl Visit<'_> {
+    /// Whether the client names `text/html` among the types that it accepts, as browsers do.
+    pub(crate) fn names_html(&self) -> bool {
+        self.weight("text/html") > 0.0
+    }
+
+    /// Whether the client prefers JSON to a page. A client that names neither gets the page.
+    pub(crate) fn prefers_json(&self) -> bool {
+        self.weight("application/json") > self.weight("text/html")
+    }
+
+    /// The weight of a media type in `Accept` (RFC 9110, 12.5.1); 0 if it is not named.
+    fn weight(&self, media_type: &str) -> f32 {
+        let accepted = RequestHeader::Accept.weighted(self.request.headers());
+        let named = accepted.filter(|(name, _)| name.eq_ignore_ascii_case(media_type));
+        named.map(|(_, weight)| weight).fold(0.0, f32::max)
+    }
+
+    /// Says in `response`, which is not a page, what it depends on.
+    pub(crate) fn vary(&self, mut response: Response) -> Response {
+        response.headers_mut().insert(header::VARY, HeaderValue::from_static(VARY));
+        response
+    }
+
     /// The value of a query parameter; `None` if it is empty.
     pub(crate) fn query(&self, name: &str) -> Option<&str> {
         let found = self.query.iter().find(|(key, value)| key == name && !value.is_empty());

@@ -228,3 +228,20 @@ codes! {
         "Retry after the number of seconds in Retry-After.",
         "Retry-After 헤더의 초만큼 기다린 뒤 다시 시도하세요.";
 }
+
+impl Code {
+    /// Whether the same request can succeed later, without a change by the client.
+    pub const fn may_pass(self) -> bool {
+        matches!(
+            self,
+            Self::Internal
+                | Self::Overloaded
+                | Self::ProviderUnavailable
+                | Self::RateLimited
+                | Self::RequestInProgress
+                | Self::RequestTimeout
+                | Self::Unavailable
+                | Self::UploadInProgress
+        )
+    }
+}

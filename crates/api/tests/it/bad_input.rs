@@ -140,7 +140,6 @@ async fn unknown_paths_and_methods_are_rejected(#[case] backend: Backend) {
     let t = TestApp::new(backend).await;
     let stranger = t.stranger();
     for path in [
-        "/",
         "/api",
         "/api/v1",
         "/api/v1/",

@@ -10,6 +10,7 @@ mod authenticator;
 mod authorization;
 mod bad_input;
 mod comments;
+mod compression;
 mod conditional;
 mod contract;
 mod conversations;

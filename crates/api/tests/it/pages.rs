@@ -1,18 +1,18 @@
 //! Pages and documents beside the API: Swagger UI, the OpenAPI and AsyncAPI documents, problem pages and probes.
 
-use std::{io::Read, sync::Arc};
+use std::sync::Arc;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use blegram_api::{NotReady, problem::Code};
 use blegram_persistence::testing::Backend;
-use flate2::read::GzDecoder;
+use poem::http::Method;
 use rstest_reuse::apply;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::{
     both_databases,
-    world::{Settings, TestApp},
+    world::{Answer, Settings, TestApp},
 };
 
 #[tokio::test]
@@ -52,14 +52,12 @@ async fn swagger_ui_is_compressed_for_clients_that_accept_gzip() {
     for file in ["/docs/swagger-ui.css", "/docs/swagger-ui-bundle.js"] {
         let plain = t.stranger().get(file).await;
         let accepted = [("accept-encoding", "gzip, deflate, br")];
-        let compressed = t.stranger().send(poem::http::Method::GET, file, &accepted, Vec::new()).await;
+        let compressed = t.stranger().send(Method::GET, file, &accepted, Vec::new()).await;
         assert_eq!(plain.header("content-encoding"), None);
         assert_eq!(compressed.header("content-encoding"), Some("gzip"));
         assert_eq!(compressed.header("content-type"), plain.header("content-type"));
-        assert!(compressed.body.len() < plain.body.len() / 3, "{file}");
-        let mut decompressed = Vec::new();
-        GzDecoder::new(&*compressed.body).read_to_end(&mut decompressed).unwrap();
-        assert_eq!(decompressed, plain.body, "{file}");
+        assert!(compressed.sent_bytes < plain.sent_bytes / 3, "{file}");
+        assert_eq!(compressed.body, plain.body, "{file}");
         for answer in [plain, compressed] {
             assert_eq!(answer.header("vary"), Some("Accept-Encoding, Origin"));
         }
@@ -110,9 +108,13 @@ async fn path_of_the_public_url_is_in_pages_and_documents() {
     assert!(code["description"].as_str().unwrap().contains("`/a&b'c/problems/<code>`"), "{code}");
 
     let page = t.stranger().get("/problems/upgrade-required").await.text();
-    assert!(page.contains("is at /a&b'c/asyncapi.json"), "{page}");
+    assert!(page.contains("is at /a&amp;b'c/asyncapi.json"), "{page}");
+    assert!(page.contains("\"/a&amp;b'c/docs#/Gateway/connectGateway\""), "{page}");
+    assert!(page.contains("\"/a&amp;b'c/favicon.svg\""), "{page}");
     let page = t.stranger().get("/problems/csrf-rejected").await.text();
-    assert!(page.contains("GET /a&b'c/api/v1/auth/csrf"), "{page}");
+    assert!(page.contains("GET /a&amp;b'c/api/v1/auth/csrf"), "{page}");
+    let home = as_program(&t, "/").await.json();
+    assert_eq!(home["openapi"], "/a&b'c/openapi.json");
     let problem = t.stranger().get("/api/v1/gateway").await.json();
     assert!(problem["type"].as_str().unwrap().starts_with("/a&b'c/problems/"), "{problem}");
     assert_eq!(problem["instance"], "/a&b'c/api/v1/gateway");
@@ -120,7 +122,7 @@ async fn path_of_the_public_url_is_in_pages_and_documents() {
     let [ann] = t.users(["ann"]).await;
     for _ in 0..2 {
         let headers = [("content-type", "application/json"), ("idempotency-key", "once")];
-        let rejected = ann.send(poem::http::Method::POST, "/api/v1/posts", &headers, b"{}".to_vec()).await;
+        let rejected = ann.send(Method::POST, "/api/v1/posts", &headers, b"{}".to_vec()).await;
         assert_eq!(rejected.json()["type"], "/a&b'c/problems/invalid", "{}", rejected.text());
         assert_eq!(rejected.json()["instance"], "/a&b'c/api/v1/posts");
     }
@@ -132,8 +134,7 @@ async fn path_of_the_public_url_is_in_pages_and_documents() {
         ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
         ("sec-websocket-protocol", "blegram.v1+json"),
     ];
-    let rejected =
-        t.stranger().send(poem::http::Method::GET, "/api/v1/gateway", &handshake, Vec::new()).await;
+    let rejected = t.stranger().send(Method::GET, "/api/v1/gateway", &handshake, Vec::new()).await;
     rejected.assert_status(426);
     let detail = rejected.json()["detail"].as_str().unwrap().to_owned();
     assert!(detail.contains("is at /a&b'c/asyncapi.json"), "{detail}");
@@ -182,16 +183,167 @@ async fn openapi_document_is_served_as_json_and_yaml() {
     assert_eq!(yaml, json.json());
 }
 
+const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8";
+
+async fn as_browser(t: &TestApp, path: &str) -> Answer {
+    t.stranger().send(Method::GET, path, &[("accept", BROWSER)], Vec::new()).await
+}
+
+async fn as_program(t: &TestApp, path: &str) -> Answer {
+    let accept = [("accept", "application/json, text/plain, */*")];
+    t.stranger().send(Method::GET, path, &accept, Vec::new()).await
+}
+
+fn assert_is_html(answer: &Answer) {
+    assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"));
+    assert!(answer.header("vary").unwrap().starts_with("Accept, Accept-Encoding, Accept-Language"));
+}
+
+/// The text of a page, without markup.
+fn prose(answer: &Answer) -> String {
+    let text = answer.text().replace("<code>", "`").replace("</code>", "`");
+    text.replace("&quot;", "\"").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+}
+
+#[tokio::test]
+async fn home_is_a_page_that_leads_to_what_the_site_has() {
+    let t = TestApp::new(Backend::Sqlite).await;
+    for accept in [BROWSER, "*/*", ""] {
+        let home = t.stranger().send(Method::GET, "/", &[("accept", accept)], Vec::new()).await;
+        home.assert_status(200);
+        assert_is_html(&home);
+        for link in home.text().split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+            t.stranger().get(link).await.assert_status(200);
+        }
+    }
+    let links = as_program(&t, "/").await.json();
+    for path in ["docs", "openapi", "asyncapi", "problems"] {
+        t.stranger().get(links[path].as_str().unwrap()).await.assert_status(200);
+    }
+    t.stranger().post("/", &serde_json::json!({})).await.assert_problem(405, "method-not-allowed");
+}
+
 #[tokio::test]
 async fn problems_have_pages() {
     let t = TestApp::new(Backend::Sqlite).await;
-    for code in Code::ALL {
-        let page = t.stranger().get(&format!("/problems/{}", code.as_str())).await;
+    let index = as_browser(&t, "/problems").await;
+    index.assert_status(200);
+    let listed = as_program(&t, "/problems").await.json()["items"].as_array().unwrap().clone();
+    assert_eq!(listed.len(), Code::ALL.len());
+    for (code, item) in Code::ALL.iter().zip(listed) {
+        let path = format!("/problems/{}", code.as_str());
+        assert!(index.text().contains(&format!("\"{path}?")), "{path}");
+        let page = as_browser(&t, &path).await;
         page.assert_status(200);
-        let html = page.text();
-        assert!(html.contains(code.english()) && html.contains(code.korean()), "{html}");
+        assert_is_html(&page);
+        let text = prose(&page);
+        assert!(text.contains(code.english()) && text.contains(code.korean()), "{text}");
+        let described = as_program(&t, &path).await;
+        assert_eq!(described.header("vary"), page.header("vary"));
+        assert_eq!(described.json(), item);
+        assert_eq!((&item["code"], &item["detail"]["ko"]), (&code.as_str().into(), &code.korean().into()));
     }
+}
+
+#[tokio::test]
+async fn problem_page_links_to_the_operations_that_return_it() {
+    let t = TestApp::new(Backend::Sqlite).await;
+    let page = as_browser(&t, "/problems/username-taken").await.text();
+    for operation in ["Auth/signUp", "Users/changeUsername"] {
+        assert!(page.contains(&format!("href=\"/docs#/{operation}\"")), "{operation}: {page}");
+    }
+    assert!(!page.contains("createPost"), "{page}");
+    assert!(
+        as_browser(&t, "/problems/second-factor-required").await.text().contains("/docs#/Second%20factor/")
+    );
+    assert!(as_browser(&t, "/problems/internal").await.text().contains("Every operation"));
+    // Every operation that the document lists for a code, and no other.
+    let document = t.stranger().get("/openapi.json").await.json();
+    for code in Code::ALL {
+        let described = as_program(&t, &format!("/problems/{}", code.as_str())).await.json();
+        let mut described: Vec<_> = described["operations"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|id| id.as_str().unwrap().to_owned())
+            .collect();
+        described.sort_unstable();
+        assert_eq!(described, documented(&document, code.as_str()), "{}", code.as_str());
+    }
+}
+
+/// The ids of the operations for which `document` lists an example of `code`, sorted.
+fn documented(document: &Value, code: &str) -> Vec<String> {
+    let operations = document["paths"].as_object().unwrap().values();
+    let operations = operations.flat_map(|path| path.as_object().unwrap().values());
+    let returns = |operation: &&Value| {
+        operation["responses"].as_object().is_some_and(|responses| {
+            responses.values().any(|response| {
+                let name = response["$ref"].as_str().and_then(|reference| reference.rsplit('/').next());
+                let shared = name.map(|name| &document["components"]["responses"][name]);
+                shared.is_some_and(|shared| {
+                    let examples = &shared["content"]["application/problem+json"]["examples"];
+                    examples.as_object().is_some_and(|examples| {
+                        examples.values().any(|example| {
+                            let name = example["$ref"].as_str().unwrap().rsplit('/').next().unwrap();
+                            document["components"]["examples"][name]["value"]["code"] == code
+                        })
+                    })
+                })
+            })
+        })
+    };
+    let ids = operations.filter(returns).filter_map(|operation| operation["operationId"].as_str());
+    let mut ids: Vec<String> = ids.map(Into::into).collect();
+    ids.sort_unstable();
+    ids
+}
+
+#[tokio::test]
+async fn unknown_problem_is_a_page_for_browsers_only() {
+    let t = TestApp::new(Backend::Sqlite).await;
+    let page = as_browser(&t, "/problems/no-such-thing").await;
+    page.assert_status(404);
+    assert_is_html(&page);
+    assert!(page.text().contains("/problems?lang=en"), "{}", page.text());
+    as_program(&t, "/problems/no-such-thing").await.assert_problem(404, "not-found");
     t.stranger().get("/problems/no-such-thing").await.assert_problem(404, "not-found");
+    // The API answers with problems, whatever the client accepts.
+    as_browser(&t, "/api/v1/no-such-thing").await.assert_problem(404, "not-found");
+    as_browser(&t, "/api/v1/me").await.assert_problem(401, "unauthenticated");
+    as_browser(&t, "/no-such-thing").await.assert_problem(404, "not-found");
+}
+
+#[tokio::test]
+async fn pages_about_the_api_are_in_the_language_of_the_browser_unless_chosen() {
+    let t = TestApp::new(Backend::Sqlite).await;
+    for (path, header, expected) in [
+        ("/", "ko-KR,ko;q=0.9", "ko"),
+        ("/problems", "en", "en"),
+        ("/problems/invalid", "ko", "ko"),
+        ("/problems/invalid?lang=en", "ko", "en"),
+    ] {
+        let headers = [("accept", BROWSER), ("accept-language", header)];
+        let page = t.stranger().send(Method::GET, path, &headers, Vec::new()).await.text();
+        assert!(page.contains(&format!("<html lang=\"{expected}\">")), "{path} {header}: {page}");
+    }
+}
+
+#[tokio::test]
+async fn icons_are_served_and_named_by_every_page() {
+    let t = TestApp::new(Backend::Sqlite).await;
+    for (path, content_type) in
+        [("/favicon.ico", "image/vnd.microsoft.icon"), ("/favicon.svg", "image/svg+xml")]
+    {
+        let icon = t.stranger().get(path).await;
+        assert_eq!(icon.assert_status(200).header("content-type"), Some(content_type));
+        assert!(icon.sent_bytes > 100);
+        for page in ["/", "/docs", "/problems", "/problems/invalid", "/login"] {
+            let page = t.stranger().get(page).await;
+            assert!(page.text().contains(&format!("<link rel=\"icon\" href=\"{path}\"")), "{}", page.text());
+            assert!(page.header("content-security-policy").unwrap().contains("img-src 'self'"));
+        }
+    }
 }
 
 #[apply(both_databases)]
@@ -225,7 +377,7 @@ async fn responses_have_cache_and_security_headers() {
             answer.header("content-security-policy"),
             Some("default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
         );
-        assert_eq!(answer.header("vary"), Some("Authorization, Cookie, Origin"));
+        assert_eq!(answer.header("vary"), Some("Accept-Encoding, Authorization, Cookie, Origin"));
         assert_eq!(answer.header("strict-transport-security"), None, "not over plain http");
     }
 }

@@ -1,6 +1,7 @@
 //! The test world: a site with its own database and clock, and the actors that send requests to it.
 
 use std::{
+    io::Read,
     net::{IpAddr, Ipv4Addr},
     pin::Pin,
     sync::{
@@ -606,18 +607,36 @@ pub(crate) fn form(files: &[(&str, &str, &[u8])], alts: &[&str]) -> (String, Vec
     (format!("multipart/form-data; boundary={BOUNDARY}"), body)
 }
 
+fn decompress(coding: &str, bytes: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    match coding {
+        "zstd" => zstd::stream::copy_decode(bytes, &mut body).unwrap(),
+        "br" => brotli::BrotliDecompress(&mut &*bytes, &mut body).unwrap(),
+        "gzip" => flate2::read::GzDecoder::new(bytes).read_to_end(&mut body).map(drop).unwrap(),
+        _ => panic!("unknown coding {coding}"),
+    }
+    body
+}
+
 /// A response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
+    /// The body, decompressed.
     pub(crate) body: Vec<u8>,
+    /// The size of the body as it was sent.
+    pub(crate) sent_bytes: usize,
 }
 
 impl Answer {
     async fn of(response: Response) -> Self {
         let (parts, body) = response.into_parts();
-        Self { status: parts.status, headers: parts.headers, body: body.into_vec().await.unwrap() }
+        let sent = body.into_vec().await.unwrap();
+        let sent_bytes = sent.len();
+        let coding = parts.headers.get("content-encoding").map(|name| name.to_str().unwrap());
+        let body = coding.map_or_else(|| sent.clone(), |coding| decompress(coding, &sent));
+        Self { status: parts.status, headers: parts.headers, body, sent_bytes }
     }
 
     pub(crate) fn json(&self) -> Value {

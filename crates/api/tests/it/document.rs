@@ -381,3 +381,33 @@ fn properties_are_described_in_english_and_korean() {
         }
     }
 }
+
+/// The operations that `guide` names, as pairs of a method with a path and an id: `` `POST /posts` createPost ``.
+fn named_operations(guide: &str) -> Vec<(String, String)> {
+    let parts: Vec<&str> = guide.split('`').collect();
+    let named = parts.windows(2).skip(1).step_by(2).filter_map(|parts| {
+        let id: String =
+            parts[1].strip_prefix(' ')?.chars().take_while(char::is_ascii_alphanumeric).collect();
+        let is_id = id.starts_with(|first: char| first.is_ascii_lowercase())
+            && id.contains(|letter: char| letter.is_ascii_uppercase());
+        (is_id && parts[0].contains(" /")).then(|| (parts[0].to_owned(), id))
+    });
+    named.collect()
+}
+
+#[test]
+fn guide_for_users_of_the_predecessors_names_operations_of_the_document() {
+    let guide = include_str!("../../../../docs/guide/predecessors.md");
+    let operations: Vec<(String, String)> = CONTRACT
+        .operations()
+        .map(|(method, path, operation)| {
+            let path = path.trim_start_matches("/api/v1");
+            (format!("{method} {path}"), operation["operationId"].as_str().unwrap().to_owned())
+        })
+        .collect();
+    let named = named_operations(guide);
+    assert!(named.len() > 50, "{named:?}");
+    for operation in named {
+        assert!(operations.contains(&operation), "{operation:?}");
+    }
+}

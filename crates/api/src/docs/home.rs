@@ -49,7 +49,7 @@ const FOR_DEVELOPERS: [Entry; 4] = [
 
 /// The page, or its links as JSON.
 #[handler]
-pub(crate) fn show(visit: Visit<'_>) -> Response {
+pub(crate) async fn show(visit: Visit<'_>) -> Response {
     let site = &visit.app.site;
     if visit.prefers_json() {
         let links = json!({

@@ -22,7 +22,7 @@ use crate::{
 
 /// The page about all codes.
 #[handler]
-pub(crate) fn index(visit: Visit<'_>) -> Response {
+pub(crate) async fn index(visit: Visit<'_>) -> Response {
     if visit.prefers_json() {
         let items: Vec<_> = Code::ALL.iter().map(|code| ProblemType::new(*code, &visit)).collect();
         return visit.vary(Json(Index { items }).into_response());
@@ -49,7 +49,7 @@ pub(crate) fn index(visit: Visit<'_>) -> Response {
 
 /// The page about one code.
 #[handler]
-pub(crate) fn show(visit: Visit<'_>, Path(code): Path<String>) -> poem::Result<Response> {
+pub(crate) async fn show(visit: Visit<'_>, Path(code): Path<String>) -> poem::Result<Response> {
     let Some(code) = Code::ALL.iter().copied().find(|known| known.as_str() == code) else {
         return if visit.names_html() { Ok(unknown(&visit)) } else { Err(Problem::not_found().into()) };
     };

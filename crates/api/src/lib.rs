@@ -33,6 +33,7 @@ pub mod problem;
 mod realtime;
 mod routes;
 mod schema;
+mod secrets;
 mod surface;
 mod ws;
 
@@ -116,7 +117,7 @@ pub fn router(app: App) -> impl Endpoint<Output = Response> {
         router,
         surface,
         never_stored: &NEVER_STORED,
-        never_compressed: &NEVER_COMPRESSED,
+        never_compressed: &secrets::PATHS,
     };
     let routes = Route::new()
         .nest("/docs", docs::swagger_ui(app.site.base_path()))
@@ -142,16 +143,3 @@ pub fn router(app: App) -> impl Endpoint<Output = Response> {
 /// The paths below which no response may be stored by any cache.
 const NEVER_STORED: [&str; 5] =
     ["/api/v1/auth", "/api/v1/me", "/api/v1/conversations", "/api/v1/gateway", "/api/v1/notifications"];
-
-/// The paths below which responses contain credentials or other secrets. They are not compressed.
-const NEVER_COMPRESSED: [&str; 9] = [
-    "/api/v1/auth",
-    "/api/v1/gateway/tickets",
-    "/api/v1/me/factors",
-    "/api/v1/me/identities",
-    "/api/v1/media/uploads",
-    "/login",
-    "/reset-password",
-    "/signup",
-    "/verify-email",
-];

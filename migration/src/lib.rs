@@ -9,11 +9,14 @@
 
 use sea_orm_migration::{
     prelude::{
-        Alias, ColumnDef, DbErr, Expr, ExprTrait, ForeignKey, ForeignKeyAction, IntoIden, MigrationTrait,
+        Alias, ColumnDef, Expr, ExprTrait, ForeignKey, ForeignKeyAction, IntoIden, MigrationTrait,
         MigratorTrait, SchemaManager, Table,
     },
     sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend},
 };
+
+/// The error of every method.
+pub use sea_orm_migration::prelude::DbErr;
 
 mod m20261123_000001_users;
 mod m20261123_000002_sessions;
@@ -262,3 +265,8 @@ async fn drop_tables(manager: &SchemaManager<'_>, tables: &[&str]) -> Result<(),
     }
     Ok(())
 }
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -63,7 +63,7 @@ enum Writer {
 }
 
 impl Db {
-    /// Connects to the database.
+    /// Connects to a database whose schema is current. `Db::open` (feature `migrations`) also migrates it.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`] when the database does not respond, [`crate::Error::Rejected`] for an invalid URL.
@@ -83,6 +83,37 @@ impl Db {
             wakeups: Arc::default(),
             identity: new_identity(),
         })
+    }
+
+    /// Applies the pending migrations, then connects: what a program with a database of its own calls at its start.
+    /// Programs that start at the same time take turns on PostgreSQL.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use blegram_persistence::{Db, Settings};
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// let db = Db::open(&Settings::sqlite(folder.path().join("blegram.db"))).await?;
+    /// db.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Db::connect`]; also [`crate::Error::Rejected`] when a migration fails, or when a connection pooler in
+    /// between shares sessions (see [`crate::pooling`]).
+    #[cfg(feature = "migrations")]
+    pub async fn open(settings: &Settings) -> Result<Self> {
+        if crate::pooling::shares_sessions(&settings.url).await? {
+            let text = "the URL points to a connection pooler in transaction or statement mode";
+            return Err(Error::Rejected(DbErr::Custom(text.to_owned())));
+        }
+        let schema = blegram_migration::Schema::connect(&settings.url).await?;
+        let migrated = schema.up().await;
+        schema.close().await?;
+        migrated?;
+        Self::connect(settings).await
     }
 
     async fn connect_sqlite(settings: &Settings, health: Arc<Health>) -> Result<Self> {

@@ -30,15 +30,24 @@
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! use blegram_persistence::{testing::{Backend, TestDatabase}, users};
 //! use blegram_domain::Username;
+//! use blegram_persistence::{Db, Settings, users};
 //!
-//! let database = TestDatabase::new(Backend::Sqlite).await;
-//! let user = users::find_by_username(database.db(), &Username::parse("absent")?).await?;
+//! # let folder = tempfile::tempdir()?;
+//! # let file = folder.path().join("blegram.db");
+//! let db = Db::open(&Settings::sqlite(file)).await?;
+//! let user = users::find_by_username(&db, &Username::parse("absent")?).await?;
 //! assert!(user.is_none());
+//! db.close().await?;
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! ## Features
+//!
+//! - `migrations`: `Db::open`, which applies the migrations before it connects.
+//! - `testing`: databases for tests (the module `testing`).
+//! - `planted-bugs`: only for the feature of the same name of the package `blegram`.
 
 mod accounts;
 mod budget;
@@ -82,6 +91,8 @@ pub use images::{media, media_usage, storage_marker, uploads};
 pub use keyset::Listed;
 pub use people::{blocks, follow_requests, follows, mutes, relations, suggestions};
 pub use postgres::may_be_unencrypted;
+/// The source of an [`Error`].
+pub use sea_orm::DbErr;
 pub use system::{audit_events, clock_state, idempotency_keys, jobs, newest, nodes, recount, remnants};
 
 /// The outcome of an insert that may conflict with an existing row.
@@ -92,3 +103,8 @@ pub enum Inserted {
     /// A row with the same key existed already; nothing changed.
     Existing,
 }
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

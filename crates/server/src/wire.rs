@@ -55,9 +55,9 @@ const LOOPBACK: [IpNet; 2] = [
 /// When it cannot be reached.
 pub async fn database(config: &Config) -> Result<Db, blegram_persistence::Error> {
     let settings = Settings {
-        url: config.database_url().expose().to_owned(),
         max_connections: config.database.max_connections.get(),
         statement_timeout: Duration::from_millis(config.database.statement_timeout_ms.get().into()),
+        ..Settings::new(config.database_url().expose())
     };
     Ok(Db::connect(&settings).await?.observed(log_slow))
 }
@@ -77,6 +77,12 @@ pub struct Wired {
     pub background: Background,
     /// Counts rate limits in Redis; ends at once without it.
     pub limits: SharedWork,
+}
+
+impl std::fmt::Debug for Wired {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Wired").finish_non_exhaustive()
+    }
 }
 
 /// Builds the application. Readiness probes fail once `shutdown` is cancelled.

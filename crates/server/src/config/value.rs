@@ -259,9 +259,7 @@ pub struct DatabaseUrl(SecretString);
 
 impl DatabaseUrl {
     pub(super) fn sqlite(file: &std::path::Path) -> Self {
-        // The driver percent-decodes the path, which ends at the first `?` or `#`.
-        let path = file.display().to_string().replace('%', "%25").replace('?', "%3F").replace('#', "%23");
-        Self(format!("sqlite://{path}?mode=rwc").into())
+        Self(blegram_persistence::Settings::sqlite(file).url.into())
     }
 
     /// The URL in plain text, for the driver only.

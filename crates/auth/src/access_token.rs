@@ -1,64 +1,21 @@
 //! Access tokens of native apps: JWTs (RFC 9068) signed with ES256, valid for minutes. Each request still looks up the
-//! session. Clients treat them as opaque; the public keys are published so that other services can verify them.
+//! session. Clients treat them as opaque; the public keys are published so that other services can verify them, by the
+//! rules of `blegram_verifier`, which are also those of this crate.
 
 use std::time::Duration;
 
-use blegram_domain::{SessionId, Timestamp, TokenId, UserId};
-use jsonwebtoken::{Algorithm, Header, TokenData, Validation};
+use blegram_domain::Timestamp;
+use blegram_verifier::token::{Payload, TYPE};
+use jsonwebtoken::{Algorithm, Header};
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
 
-use crate::{
-    Error, Result,
-    signing_key::{Signer, Verifier},
-};
+pub(crate) use blegram_verifier::{Claims, token::key_id};
 
-/// The `typ` header (RFC 9068, 2.1): no other JWT that these keys might sign is accepted as an access token.
-const TYPE: &str = "at+jwt";
-
-/// More than any access token that this site issues.
-const MAX_BYTES: usize = 2048;
+use crate::{Error, Result, signing_key::Signer};
 
 /// An access token.
 #[derive(Debug, Clone)]
 pub struct AccessToken(SecretString);
-
-/// The claims of an access token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Claims {
-    pub(crate) user: UserId,
-    pub(crate) session: SessionId,
-    pub(crate) token: TokenId,
-    pub(crate) issued_at: Timestamp,
-    /// `nbf`, which this site does not set.
-    pub(crate) not_before: Option<Timestamp>,
-    pub(crate) expires_at: Timestamp,
-}
-
-/// How far another node's clock may be ahead.
-const LEEWAY: Duration = Duration::from_secs(60);
-
-impl Claims {
-    /// Whether the token is valid at `now`: neither expired, nor issued or valid from a time in the future.
-    pub(crate) fn are_current(&self, now: Timestamp) -> bool {
-        let starts = self.not_before.unwrap_or(self.issued_at).max(self.issued_at);
-        now < self.expires_at && starts <= now + LEEWAY
-    }
-}
-
-/// The claims on the wire.
-#[derive(Debug, Serialize, Deserialize)]
-struct Payload {
-    iss: String,
-    aud: String,
-    sub: String,
-    sid: String,
-    jti: String,
-    iat: i64,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    nbf: Option<i64>,
-    exp: i64,
-}
 
 impl AccessToken {
     /// Signs `claims`, with `issuer` as issuer and audience.
@@ -66,16 +23,7 @@ impl AccessToken {
         let mut header = Header::new(Algorithm::ES256);
         header.typ = Some(TYPE.to_owned());
         header.kid = Some(signer.id.clone());
-        let payload = Payload {
-            iss: issuer.to_owned(),
-            aud: issuer.to_owned(),
-            sub: claims.user.to_string(),
-            sid: claims.session.to_string(),
-            jti: claims.token.to_string(),
-            iat: seconds(claims.issued_at),
-            nbf: claims.not_before.map(seconds),
-            exp: seconds(claims.expires_at),
-        };
+        let payload = Payload::new(claims, issuer);
         let token = jsonwebtoken::encode(&header, &payload, &signer.key).map_err(Error::signing)?;
         Ok(Self(token.into()))
     }
@@ -84,56 +32,6 @@ impl AccessToken {
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
-}
-
-/// The `kid` in the header of `token`; `None` if it cannot be one of our access tokens.
-pub(crate) fn key_id(token: &str) -> Option<String> {
-    if token.len() > MAX_BYTES {
-        return None;
-    }
-    let header = jsonwebtoken::decode_header(token).ok()?;
-    // A key that the token contains or points to proves nothing (RFC 8725, 3.10).
-    let has_embedded_key = header.jku.is_some()
-        || header.jwk.is_some()
-        || header.x5u.is_some()
-        || header.x5c.is_some()
-        || header.crit.is_some();
-    let is_ours = header.alg == Algorithm::ES256 && header.typ.as_deref().is_some_and(is_access_token);
-    header.kid.filter(|_| is_ours && !has_embedded_key)
-}
-
-// RFC 9068, 4: also with the prefix `application/`, case-insensitive.
-fn is_access_token(typ: &str) -> bool {
-    let typ = typ.to_ascii_lowercase();
-    typ.strip_prefix("application/").unwrap_or(&typ) == TYPE
-}
-
-/// The claims of `token`, if `verifier`'s key signed it for `issuer`. The caller checks the times.
-pub(crate) fn verify(token: &str, issuer: &str, verifier: &Verifier) -> Option<Claims> {
-    let mut validation = Validation::new(Algorithm::ES256);
-    validation.set_issuer(&[issuer]);
-    validation.set_audience(&[issuer]);
-    validation.set_required_spec_claims(&["iss", "aud", "sub", "exp"]);
-    validation.validate_exp = false;
-    let TokenData { claims, .. } = jsonwebtoken::decode::<Payload>(token, &verifier.key, &validation).ok()?;
-    Some(Claims {
-        user: claims.sub.parse().ok()?,
-        session: claims.sid.parse().ok()?,
-        token: claims.jti.parse().ok()?,
-        issued_at: instant(claims.iat)?,
-        not_before: claims.nbf.map(|nbf| instant(nbf).ok_or(())).transpose().ok()?,
-        expires_at: instant(claims.exp)?,
-    })
-}
-
-const SECOND: i64 = 1_000_000;
-
-fn seconds(time: Timestamp) -> i64 {
-    time.as_micros().div_euclid(SECOND)
-}
-
-fn instant(seconds: i64) -> Option<Timestamp> {
-    Timestamp::from_micros(seconds.checked_mul(SECOND)?)
 }
 
 /// Whole seconds from one instant to another, as tokens express lifetimes.
@@ -145,59 +43,13 @@ pub(crate) fn lifetime(from: Timestamp, to: Timestamp) -> Duration {
 mod tests {
     use std::sync::Arc;
 
-    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-
-    use blegram_domain::{Clock, FixedClock, Username, session::Kind};
-    use blegram_persistence::testing::{Backend, TestDatabase};
-    use proptest::prelude::*;
-
     use super::*;
     use crate::{
         Auth, Config, Device, EnteredPassword, LogIn, LoggedIn, Login, NewPassword, PasswordCost, Secret,
         SignUp,
     };
-
-    fn key_id_in_header(header: &str) -> Option<String> {
-        key_id(&format!("{}.e30.AAAA", URL_SAFE_NO_PAD.encode(header)))
-    }
-
-    // The header alone decides, whatever the signature: our keys may sign other things one day.
-    #[test]
-    fn key_id_is_read_from_access_token_headers_only() {
-        for typ in ["at+jwt", "AT+JWT", "application/at+jwt"] {
-            let header = format!(r#"{{"alg":"ES256","typ":"{typ}","kid":"k"}}"#);
-            assert_eq!(key_id_in_header(&header).as_deref(), Some("k"), "{typ}");
-        }
-        for other in [
-            r#"{"alg":"ES256","kid":"k"}"#,
-            r#"{"alg":"ES256","typ":"JWT","kid":"k"}"#,
-            r#"{"alg":"ES256","typ":"logout+jwt","kid":"k"}"#,
-            r#"{"alg":"ES256","typ":"at+jwt"}"#,
-            r#"{"alg":"none","typ":"at+jwt","kid":"k"}"#,
-            r#"{"alg":"HS256","typ":"at+jwt","kid":"k"}"#,
-            r#"{"alg":"ES384","typ":"at+jwt","kid":"k"}"#,
-            r#"{"alg":"ES256","typ":"at+jwt","kid":"k","jku":"https://evil.example"}"#,
-            r#"{"alg":"ES256","typ":"at+jwt","kid":"k","x5u":"https://evil.example"}"#,
-            r#"{"alg":"ES256","typ":"at+jwt","kid":"k","x5c":["AAAA"]}"#,
-            r#"{"alg":"ES256","typ":"at+jwt","kid":"k","crit":["b64"]}"#,
-        ] {
-            assert_eq!(key_id_in_header(other), None, "{other}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn key_id_of_any_text_does_not_panic(
-            text in ".{0,300}",
-            parts in "([A-Za-z0-9_-]{0,40}[.]?){0,5}",
-            header in "\\{(\"(alg|typ|kid|jku|crit)\":(\"[a-zA-Z0-9+]{0,8}\"|null|[0-9]|\\[\\]),?){0,5}\\}",
-        ) {
-            prop_assert_eq!(key_id(&text), None);
-            prop_assert_eq!(key_id(&parts), None);
-            // At random, a header may be right but for its signature, which is not verified here.
-            key_id_in_header(&header);
-        }
-    }
+    use blegram_domain::{Clock, FixedClock, Username, session::Kind};
+    use blegram_persistence::testing::{Backend, TestDatabase};
 
     const MINUTE: Duration = Duration::from_secs(60);
 

@@ -58,6 +58,12 @@ pub struct Idempotency {
     clock: Arc<dyn Clock>,
 }
 
+impl std::fmt::Debug for Idempotency {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Idempotency").finish_non_exhaustive()
+    }
+}
+
 impl Auth {
     /// The store of idempotency keys.
     pub fn idempotency(&self) -> Idempotency {

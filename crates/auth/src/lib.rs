@@ -50,10 +50,12 @@
 //! use std::sync::Arc;
 //! use blegram_auth::{Auth, Config, Device, NewPassword, Secret, SignUp};
 //! use blegram_domain::{SystemClock, Username};
-//! use blegram_persistence::testing::{Backend, TestDatabase};
+//! use blegram_persistence::{Db, Settings};
 //!
-//! let database = TestDatabase::new(Backend::Sqlite).await;
-//! let auth = Auth::new(database.db().clone(), Arc::new(SystemClock), Config::default())?;
+//! # let folder = tempfile::tempdir()?;
+//! # let file = folder.path().join("blegram.db");
+//! let db = Db::open(&Settings::sqlite(file)).await?;
+//! let auth = Auth::new(db, Arc::new(SystemClock), Config::default())?;
 //! let ann = auth
 //!     .sign_up(SignUp {
 //!         username: Username::parse("ann")?,
@@ -69,6 +71,11 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! ## Features
+//!
+//! - `providers`: login with OpenID Connect and OAuth 2.0, and the HTTP client for it.
+//! - `testing`: a login provider for tests.
 
 pub mod access_token;
 pub mod account;
@@ -76,6 +83,7 @@ pub mod app_redirect;
 pub mod audit;
 pub mod authorization_code;
 pub mod avatar;
+mod config;
 pub mod credentials;
 pub mod csrf;
 pub mod deletion;
@@ -115,12 +123,8 @@ pub mod unlinking;
 
 use std::{sync::Arc, time::Duration};
 
-use blegram_domain::{
-    Clock, Timestamp, UserId,
-    event::EventSink,
-    session::{SessionLifetime, SessionLifetimes},
-};
-use blegram_limits::{Limiter, Quotas, Shared};
+use blegram_domain::{Clock, Timestamp, UserId, event::EventSink, session::SessionLifetimes};
+use blegram_limits::Limiter;
 use blegram_persistence::{Db, sessions::TokenHash};
 use quick_cache::sync::Cache;
 
@@ -131,6 +135,7 @@ pub use audit::{AuditEventView, with_client_address};
 pub use authorization_code::{ExchangeCode, Exchanged};
 /// A shared time limit for database access, re-exported for crates that do not depend on the persistence crate.
 pub use blegram_persistence::with_wait_budget;
+pub use config::{Config, Registration};
 pub use credentials::ChangePassword;
 pub use device::DeviceToken;
 pub use email::ChangeEmail;
@@ -167,82 +172,6 @@ use session_cache::SessionCache;
 use signing_key::Keyring;
 use site_key::DerivedKey;
 
-/// Whether users may create accounts themselves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Registration {
-    /// Anyone may sign up.
-    Open,
-    /// Only operators create accounts.
-    Closed,
-}
-
-/// The settings for accounts and sessions.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// Whether users may sign up.
-    pub registration: Registration,
-    /// The cost of one password hash.
-    pub password_cost: PasswordCost,
-    /// The number of passwords hashed concurrently, each on its own core.
-    pub hash_threads: usize,
-    /// The number of passwords that may wait to be hashed; more are rejected with [`Error::Overloaded`].
-    pub hash_queue: usize,
-    /// The session lifetimes.
-    pub session_lifetimes: SessionLifetimes,
-    /// The lifetime of an access token.
-    pub access_token_lifetime: Duration,
-    /// The age at which a signing key is replaced.
-    pub signing_key_period: Duration,
-    /// The rate limits.
-    pub quotas: Quotas,
-    /// The rate limits of clients that connect over loopback, if they differ.
-    pub loopback_quotas: Option<Quotas>,
-    /// The counters that all nodes share, if there are any. Without them each node counts alone.
-    pub shared_limits: Option<Shared>,
-    /// The secret that CSRF keys and others are derived from.
-    pub site_key: SiteKey,
-    /// The URL of the site: issuer and audience of access tokens, and the base of redirect URIs. Its domain is that of
-    /// passkeys.
-    pub issuer: String,
-    /// Whether the site sends mail. Without it, mails are not queued; with it, a process that runs jobs needs a
-    /// [`Mailer`].
-    pub sends_mail: bool,
-    /// The URL below which the links in mails are, without a trailing slash.
-    pub pages_url: String,
-    /// Further web origins whose pages may use passkeys; those outside the domain of `issuer` are ignored.
-    pub web_origins: Vec<String>,
-    /// The redirect URIs of native apps that may log in with other providers.
-    pub app_redirect_uris: Vec<AppRedirectUri>,
-}
-
-impl Default for Config {
-    /// The defaults of `docs/configuration.md`, with a random site key that is valid until the process ends.
-    fn default() -> Self {
-        let day = Duration::from_secs(24 * 60 * 60);
-        Self {
-            registration: Registration::Open,
-            password_cost: PasswordCost::default(),
-            hash_threads: blegram_cpu_pool::default_threads(),
-            hash_queue: 64,
-            session_lifetimes: SessionLifetimes {
-                browser: SessionLifetime { idle: 7 * day, absolute: 30 * day },
-                native: SessionLifetime { idle: 30 * day, absolute: 180 * day },
-            },
-            access_token_lifetime: Duration::from_secs(10 * 60),
-            signing_key_period: 30 * day,
-            quotas: Quotas::default(),
-            loopback_quotas: None,
-            shared_limits: None,
-            site_key: SiteKey::generate(),
-            issuer: "http://127.0.0.1:8080".to_owned(),
-            sends_mail: false,
-            pages_url: "http://127.0.0.1:8080".to_owned(),
-            web_origins: Vec::new(),
-            app_redirect_uris: Vec::new(),
-        }
-    }
-}
-
 /// The use-cases of accounts and sessions; cheap to clone.
 #[derive(Clone)]
 pub struct Auth {
@@ -275,6 +204,12 @@ pub struct Auth {
     providers: Providers,
     app_redirect_uris: Arc<[AppRedirectUri]>,
     site: Arc<str>,
+}
+
+impl std::fmt::Debug for Auth {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Auth").finish_non_exhaustive()
+    }
 }
 
 /// The number of access tokens whose verified signature is cached; each takes about 150 bytes.
@@ -406,3 +341,8 @@ impl Auth {
         }
     }
 }
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -121,7 +121,7 @@ impl Auth {
             Some(claims) => Some(claims),
             None => self.keys.verify(token).await?,
         };
-        let Some(claims) = claims.filter(|claims| claims.are_current(now)) else {
+        let Some(claims) = claims.filter(|claims| claims.check_times(now).is_ok()) else {
             self.access_tokens.remove(&hash);
             return Ok(None);
         };

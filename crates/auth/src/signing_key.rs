@@ -10,7 +10,8 @@ use std::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use blegram_domain::{Clock, Timestamp};
 use blegram_persistence::{Db, signing_keys as rows};
-use jsonwebtoken::{DecodingKey, EncodingKey};
+use blegram_verifier::VerifyingKey;
+use jsonwebtoken::EncodingKey;
 use p256::pkcs8::EncodePrivateKey;
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
@@ -43,12 +44,6 @@ pub(crate) struct Signer {
     pub(crate) key: EncodingKey,
 }
 
-/// A public key for verification.
-#[derive(Debug)]
-pub(crate) struct Verifier {
-    pub(crate) key: DecodingKey,
-}
-
 /// A public key in the published key set (RFC 7517).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicKey {
@@ -66,7 +61,7 @@ struct CachedKey {
     signs_from: Timestamp,
     /// `None` if it was encrypted with another site's key.
     signer: Option<Arc<Signer>>,
-    verifier: Arc<Verifier>,
+    verifier: Arc<VerifyingKey>,
 }
 
 #[derive(Debug, Default)]
@@ -100,9 +95,13 @@ impl Keyring {
 
     /// The claims of `token`, if one of the keys signed it.
     pub(crate) async fn verify(&self, token: &str) -> Result<Option<Claims>> {
-        let Some(id) = access_token::key_id(token) else { return Ok(None) };
-        let verifier = self.verifier(&id).await?;
-        Ok(verifier.and_then(|verifier| access_token::verify(token, &self.issuer, &verifier)))
+        let Ok(id) = access_token::key_id(token) else { return Ok(None) };
+        let key = self.verifier(&id).await?;
+        let claims = key.map(|key| key.verify(token, &self.issuer));
+        if let Some(Err(error)) = &claims {
+            tracing::debug!(%error, "an access token with a known key is rejected");
+        }
+        Ok(claims.and_then(Result::ok))
     }
 
     /// All public keys, newest first.
@@ -140,7 +139,7 @@ impl Keyring {
         cached.signer(now).filter(|_| cached.is_younger_than(RELOAD_AFTER, self.clock.monotonic()))
     }
 
-    async fn verifier(&self, id: &str) -> Result<Option<Arc<Verifier>>> {
+    async fn verifier(&self, id: &str) -> Result<Option<Arc<VerifyingKey>>> {
         let cached = self.cached();
         if let Some(verifier) = cached.verifier(id) {
             return Ok(Some(verifier));
@@ -215,7 +214,7 @@ impl Keyring {
 
     fn key(&self, row: rows::SigningKey) -> Option<CachedKey> {
         let (x, y) = coordinates(&row.public_key)?;
-        let verifier = Arc::new(Verifier { key: DecodingKey::from_ec_components(&x, &y).ok()? });
+        let verifier = Arc::new(VerifyingKey::from_coordinates(&x, &y)?);
         let signer = self.open(&row).map(|key| Arc::new(Signer { id: row.id.clone(), key }));
         if signer.is_none() {
             tracing::warn!(kid = row.id, "secrets.key cannot decrypt this signing key; it only verifies");
@@ -250,7 +249,7 @@ impl CachedKeys {
         newest?.signer.clone()
     }
 
-    fn verifier(&self, id: &str) -> Option<Arc<Verifier>> {
+    fn verifier(&self, id: &str) -> Option<Arc<VerifyingKey>> {
         self.keys.iter().find(|key| key.public.id == id).map(|key| Arc::clone(&key.verifier))
     }
 

@@ -145,6 +145,12 @@ pub struct FakeProvider {
     _server: JoinSet<()>,
 }
 
+impl std::fmt::Debug for FakeProvider {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FakeProvider").finish_non_exhaustive()
+    }
+}
+
 /// A private key for the settings of Apple.
 pub const APPLE_KEY: &str = include_str!("testing/apple-p256.pem");
 

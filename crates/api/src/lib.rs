@@ -42,10 +42,13 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use blegram_auth::Auth;
 use blegram_chat::Chat;
 use blegram_domain::Clock;
-use blegram_http::{Edge, Gate, router::Router};
+use blegram_http::{
+    Edge, Gate,
+    router::{InvalidRoutes, Router},
+};
 use blegram_media::Media;
 use blegram_social::Social;
-use poem::{Endpoint, EndpointExt, IntoEndpoint, Response, Route};
+use poem::{Endpoint, EndpointExt, IntoEndpoint, Response, Route, endpoint::BoxEndpoint};
 use tokio_util::task::TaskTracker;
 
 pub use asyncapi::asyncapi;
@@ -99,26 +102,18 @@ pub struct App {
     pub tasks: TaskTracker,
 }
 
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").finish_non_exhaustive()
+    }
+}
+
 /// The endpoint of the whole HTTP interface. It never returns an error: all errors are problem+json responses.
+///
+/// It belongs at the root of a server. Below another path, such as with `nest("/forum", …)`, it works if the public URL
+/// of [`App::site`] has that path: the endpoint sees paths without it, and adds it to every URL that it generates.
 pub fn router(app: App) -> impl Endpoint<Output = Response> {
-    let (surface, site) = (surface(&app), Arc::clone(&app.site));
-    let router = Arc::new(Router::new(catalogue::routes()).expect("the paths do not collide"));
-    let gate = Gate {
-        auth: app.auth.clone(),
-        site: Arc::clone(&site),
-        router: Arc::clone(&router),
-        surface: Arc::clone(&surface),
-        tasks: app.tasks.clone(),
-    };
-    let clock = Arc::clone(&app.clock);
-    let edge = Edge {
-        site: Arc::clone(&site),
-        clock,
-        router,
-        surface,
-        never_stored: &NEVER_STORED,
-        never_compressed: &secrets::PATHS,
-    };
+    let layers = Layers::new(&app, catalogue::routes()).expect("the paths do not collide");
     let routes = Route::new()
         .nest("/docs", docs::swagger_ui(app.site.base_path()))
         .at("/openapi.json", docs::json(&app.site.public_url))
@@ -132,14 +127,68 @@ pub fn router(app: App) -> impl Endpoint<Output = Response> {
         .at("/media/*name", poem::get(files::get).put(files::put))
         .at("/healthz", docs::healthz)
         .at("/readyz", docs::readyz);
+    let site = Arc::clone(&app.site);
     let operations = Arc::new(openapi::service().into_endpoint());
     let routes = pages::mount(routes)
         .nest_no_strip("/api", Arc::clone(&operations))
         .nest_no_strip("/.well-known", operations)
         .data(Arc::new(app));
-    edge.wrap(page::LinkHeader::new(site, gate.wrap(routes)))
+    layers.edge.wrap(page::LinkHeader::new(site, layers.gate.wrap(routes)))
+}
+
+/// Puts the layers of the API in front of `endpoint`, whose paths and rules are `routes`: routes of the program around
+/// [`router`]. They get the same logins, rate limits, protection against CSRF, access log and problem+json as the API, and
+/// the extractors [`blegram_http::Viewer`] and [`blegram_http::MaybeViewer`].
+///
+/// # Errors
+/// When two of the paths collide.
+pub fn guard(
+    app: &App,
+    routes: impl IntoIterator<Item = blegram_http::router::Route>,
+    endpoint: impl Endpoint + 'static,
+) -> Result<BoxEndpoint<'static>, InvalidRoutes> {
+    let layers = Layers::new(app, routes)?;
+    Ok(layers.edge.wrap(layers.gate.wrap(endpoint)).boxed())
+}
+
+/// The layers of `blegram_http` for some routes.
+struct Layers {
+    edge: Edge,
+    gate: Gate,
+}
+
+impl Layers {
+    fn new(
+        app: &App,
+        routes: impl IntoIterator<Item = blegram_http::router::Route>,
+    ) -> Result<Self, InvalidRoutes> {
+        let router = Arc::new(Router::new(routes)?);
+        let (surface, site) = (surface(app), Arc::clone(&app.site));
+        let gate = Gate {
+            auth: app.auth.clone(),
+            site: Arc::clone(&site),
+            router: Arc::clone(&router),
+            surface: Arc::clone(&surface),
+            tasks: app.tasks.clone(),
+        };
+        let clock = Arc::clone(&app.clock);
+        let edge = Edge {
+            site,
+            clock,
+            router,
+            surface,
+            never_stored: &NEVER_STORED,
+            never_compressed: &secrets::PATHS,
+        };
+        Ok(Self { edge, gate })
+    }
 }
 
 /// The paths below which no response may be stored by any cache.
 const NEVER_STORED: [&str; 5] =
     ["/api/v1/auth", "/api/v1/me", "/api/v1/conversations", "/api/v1/gateway", "/api/v1/notifications"];
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

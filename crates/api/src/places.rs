@@ -8,6 +8,12 @@ use maxminddb::{Reader, geoip2::City};
 #[derive(Clone)]
 pub struct Places(Arc<Reader<Vec<u8>>>);
 
+impl std::fmt::Debug for Places {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Places").finish_non_exhaustive()
+    }
+}
+
 impl Places {
     /// Reads the database at `path` into memory.
     ///

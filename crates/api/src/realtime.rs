@@ -64,6 +64,12 @@ pub struct Realtime {
     delivered: Arc<Mutex<HashMap<UserId, HashMap<ConversationId, u64>>>>,
 }
 
+impl std::fmt::Debug for Realtime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Realtime").finish_non_exhaustive()
+    }
+}
+
 impl Realtime {
     /// Creates the hub of a node, without connections. Until [`Background::run`] runs, only chat events of this node are
     /// delivered.

@@ -54,10 +54,22 @@ pub struct Edge {
     pub never_compressed: &'static [&'static str],
 }
 
+impl std::fmt::Debug for Edge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Edge").finish_non_exhaustive()
+    }
+}
+
 /// The endpoint of the outermost layer, with all other layers inside.
 pub struct EdgeEndpoint<E> {
     edge: Edge,
     inner: E,
+}
+
+impl<E> std::fmt::Debug for EdgeEndpoint<E> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EdgeEndpoint").finish_non_exhaustive()
+    }
 }
 
 impl Edge {

@@ -37,6 +37,12 @@ pub struct Form {
     unread: Arc<AtomicUsize>,
 }
 
+impl std::fmt::Debug for Form {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Form").finish_non_exhaustive()
+    }
+}
+
 impl Form {
     /// Takes the body of `request`, which may have at most `max_bytes`.
     ///
@@ -66,6 +72,12 @@ impl Form {
 pub struct Part {
     field: Field<'static>,
     unread: Arc<AtomicUsize>,
+}
+
+impl std::fmt::Debug for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Part").finish_non_exhaustive()
+    }
 }
 
 impl Part {

@@ -41,6 +41,12 @@ pub struct Gate {
     pub tasks: TaskTracker,
 }
 
+impl std::fmt::Debug for Gate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gate").finish_non_exhaustive()
+    }
+}
+
 /// A request that passed the checks.
 #[derive(Default)]
 struct Admitted {
@@ -197,6 +203,12 @@ impl Gate {
 pub struct Gated<E> {
     gate: Gate,
     routes: Arc<E>,
+}
+
+impl<E> std::fmt::Debug for Gated<E> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gated").finish_non_exhaustive()
+    }
 }
 
 impl<E: Endpoint + 'static> Gated<E> {

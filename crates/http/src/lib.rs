@@ -33,8 +33,8 @@
 //! use std::sync::Arc;
 //! use blegram_auth::{Auth, Config};
 //! use blegram_domain::SystemClock;
-//! use blegram_http::{Edge, Gate, Login, Rule, Site, Surface, router::{RoutedOperation, Route, Router}};
-//! use blegram_persistence::testing::{Backend, TestDatabase};
+//! use blegram_http::{Edge, Gate, Login, Rule, Site, Surface, router::{Route, Router}};
+//! use blegram_persistence::{Db, Settings};
 //! use poem::{Endpoint, Request, Response, endpoint::make_sync, http::{Method, StatusCode}};
 //!
 //! /// A surface that renders errors as plain text.
@@ -47,18 +47,14 @@
 //! }
 //!
 //! static LIST_NOTES: Rule = Rule::read(Login::Required);
-//! let operation = RoutedOperation { id: "listNotes", rule: &LIST_NOTES };
-//! let route = Route {
-//!     method: Method::GET,
-//!     path: "/notes".to_owned(),
-//!     operation: Some(operation),
-//!     required_query: Vec::new(),
-//! };
+//! let route = Route::operation(Method::GET, "/notes", "listNotes", &LIST_NOTES);
 //! let router = Arc::new(Router::new([route])?);
 //!
-//! let database = TestDatabase::new(Backend::Sqlite).await;
+//! # let folder = tempfile::tempdir()?;
+//! # let file = folder.path().join("blegram.db");
+//! let db = Db::open(&Settings::sqlite(file)).await?;
 //! let clock = Arc::new(SystemClock);
-//! let auth = Auth::new(database.db().clone(), clock.clone(), Config::default())?;
+//! let auth = Auth::new(db, clock.clone(), Config::default())?;
 //! let site = Arc::new(Site {
 //!     public_url: "https://blegram.example".to_owned(),
 //!     origins: Vec::new(),
@@ -114,3 +110,14 @@ pub use rule::{Deadline, Login, MAX_BODY_BYTES, MAX_FIELDS_BYTES, RequestBody, R
 pub use site::{Site, address, base_path};
 pub use surface::Surface;
 pub use viewer::{MaybeViewer, Viewer};
+
+/// The types of other crates that appear in the fields of this one.
+pub use {
+    ipnet::IpNet,
+    tokio_util::{sync::CancellationToken, task::TaskTracker},
+};
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

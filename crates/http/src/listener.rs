@@ -116,6 +116,12 @@ pub struct Listener {
     pub surface: Arc<dyn Surface>,
 }
 
+impl std::fmt::Debug for Listener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Listener").finish_non_exhaustive()
+    }
+}
+
 impl Listener {
     /// Serves until `shutdown`, then lets requests in flight finish for at most [`Limits::drain_timeout`].
     ///

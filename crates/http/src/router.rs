@@ -30,13 +30,25 @@ pub struct RoutedOperation {
 }
 
 impl Route {
+    /// An operation without required query parameters.
+    pub fn operation(method: Method, path: &str, id: &'static str, rule: &'static Rule) -> Self {
+        let operation = Some(RoutedOperation { id, rule });
+        Self { method, path: path.to_owned(), operation, required_query: Vec::new() }
+    }
+
     /// A page or a file, which is no operation.
     pub fn page(method: Method, path: &str) -> Self {
         Self { method, path: path.to_owned(), operation: None, required_query: Vec::new() }
     }
 }
 
+/// Two path templates collide, or one is malformed; the text says which.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidRoutes(String);
+
 /// A router of all paths that the server handles.
+#[derive(Debug)]
 pub struct Router(matchit::Router<Resource>);
 
 /// A path template and its methods.
@@ -51,7 +63,7 @@ impl Router {
     ///
     /// # Errors
     /// When two path templates collide.
-    pub fn new(routes: impl IntoIterator<Item = Route>) -> Result<Self, matchit::InsertError> {
+    pub fn new(routes: impl IntoIterator<Item = Route>) -> Result<Self, InvalidRoutes> {
         let mut resources: Vec<Resource> = Vec::new();
         for route in routes {
             match resources.iter_mut().find(|resource| resource.template == route.path) {
@@ -61,7 +73,9 @@ impl Router {
         }
         let mut router = matchit::Router::new();
         for resource in resources {
-            router.insert(resource.template.clone(), resource)?;
+            router
+                .insert(resource.template.clone(), resource)
+                .map_err(|error| InvalidRoutes(error.to_string()))?;
         }
         Ok(Self(router))
     }

@@ -40,6 +40,12 @@ pub struct Background {
     pub(super) bus_work: Work<'static, ()>,
 }
 
+impl std::fmt::Debug for Background {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Background").finish_non_exhaustive()
+    }
+}
+
 impl Background {
     /// Delivers queued events and runs the periodic checks until `shutdown`, then writes the remaining delivery marks.
     pub async fn run(self, app: &App, shutdown: &CancellationToken) {

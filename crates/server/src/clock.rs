@@ -40,6 +40,12 @@ pub struct SiteClock {
     base: RwLock<Option<Base>>,
 }
 
+impl std::fmt::Debug for SiteClock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SiteClock").finish_non_exhaustive()
+    }
+}
+
 /// The latest reading of the database clock. The wall clock is not read until the next one: if it is set in between,
 /// that must not log users out.
 #[derive(Clone, Copy)]
@@ -158,6 +164,12 @@ pub struct Retention {
     db: Db,
     clock: Arc<dyn Clock>,
     watch: Arc<Mutex<Option<Watch>>>,
+}
+
+impl std::fmt::Debug for Retention {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Retention").finish_non_exhaustive()
+    }
 }
 
 struct Watch {

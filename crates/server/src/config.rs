@@ -93,6 +93,13 @@ pub struct Inputs<'a> {
     pub read_secret: &'a dyn Fn(&Path) -> io::Result<String>,
 }
 
+/// Without the values, of which some are secrets.
+impl std::fmt::Debug for Inputs<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inputs").field("file", &self.file.map(|(name, _)| name)).finish_non_exhaustive()
+    }
+}
+
 impl Config {
     /// Merges the layers, parses each value and checks the rules between settings.
     ///
@@ -134,6 +141,26 @@ impl Config {
             log: log?,
             effective: std::mem::take(&mut layers.effective),
             ignored: std::mem::take(&mut layers.ignored),
+        })
+    }
+
+    /// Reads settings from a text in the format of `blegram.toml`, for programs that embed blegram. The environment is
+    /// ignored.
+    ///
+    /// ```
+    /// let config = blegram::Config::from_toml("server.public_url = 'https://example.org/forum'")?;
+    /// assert_eq!(config.site(), "https://example.org/forum");
+    /// # Ok::<(), blegram::config::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn from_toml(text: &str) -> Result<Self, Error> {
+        Self::load(&Inputs {
+            file: Some(("settings", text)),
+            env: &BTreeMap::new(),
+            dotenv: None,
+            read_secret: &|path| std::fs::read_to_string(path),
         })
     }
 
@@ -221,6 +248,13 @@ impl Config {
 /// A missing secret has been rejected by the rules before.
 fn secret(secret: Option<&Secret>) -> secrecy::SecretString {
     secret.map(Secret::secret).unwrap_or_default()
+}
+
+impl Default for Config {
+    /// The defaults of `docs/configuration.md`: a development server on the embedded database.
+    fn default() -> Self {
+        Self::from_toml("").expect("the defaults are valid")
+    }
 }
 
 fn redacted(line: &Effective) -> String {

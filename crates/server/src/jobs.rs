@@ -65,6 +65,12 @@ pub struct Runner {
     max_pause: Duration,
 }
 
+impl std::fmt::Debug for Runner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Runner").finish_non_exhaustive()
+    }
+}
+
 impl Runner {
     /// Creates a runner that claims jobs until `shutdown`, and then stops running jobs after their current step.
     pub fn new(

@@ -40,6 +40,16 @@ pub struct SmtpSettings {
     pub ca: Option<Vec<u8>>,
 }
 
+/// Without the credentials.
+impl fmt::Debug for SmtpSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SmtpSettings")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Sends mails by an SMTP server, over one connection that stays open for a while.
 pub struct SmtpMailer {
     // With a pool: without one, the transport ends each connection, and reports a delivered mail as failed if that fails.

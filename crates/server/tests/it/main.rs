@@ -9,6 +9,7 @@ mod command;
 mod config;
 mod deleted_text;
 mod demo;
+mod embed;
 mod hosts;
 mod jobs;
 mod listener;

@@ -23,6 +23,12 @@ pub struct Alarm {
     text: String,
 }
 
+impl std::fmt::Debug for Alarm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Alarm").finish_non_exhaustive()
+    }
+}
+
 /// Adds an alarm to a connection. While it drops envelopes, `send` sends a text to all nodes, which pass it to
 /// [`Alarm::accept`]; it has a timeout.
 pub fn connect<S, F, E>(connected: Connected, send: S) -> (Connected, Arc<Alarm>)

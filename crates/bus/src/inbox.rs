@@ -21,6 +21,12 @@ pub struct Inbox {
     monitor: Arc<Monitor>,
 }
 
+impl std::fmt::Debug for Inbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inbox").finish_non_exhaustive()
+    }
+}
+
 /// The sending end.
 #[derive(Debug, Clone)]
 pub(crate) struct Slot {

@@ -36,6 +36,10 @@
 //! assert_eq!(bob.inbox.receive().await.kind, "chat.typing");
 //! # }
 //! ```
+//!
+//! ## Features
+//!
+//! - `testing`: starts Redis servers for tests.
 
 pub mod alarm;
 pub mod envelope;
@@ -62,6 +66,8 @@ pub use health::{Counts, Health};
 pub use inbox::Inbox;
 pub use partition::{Key, Partition};
 pub use redis::{RedisBus, RedisSettings};
+/// The type of the URL in [`RedisSettings`].
+pub use secrecy::SecretString;
 
 /// A boxed future of a [`Bus`], which is used as a trait object.
 pub type Work<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -102,3 +108,14 @@ pub struct Connected {
     /// The work of the connection; it never ends. The bus does nothing until it is polled.
     pub work: Work<'static, ()>,
 }
+
+impl std::fmt::Debug for Connected {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connected").finish_non_exhaustive()
+    }
+}
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

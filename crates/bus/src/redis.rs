@@ -70,6 +70,12 @@ pub struct RedisBus {
     outbox: Outbox,
 }
 
+impl std::fmt::Debug for RedisBus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RedisBus").finish_non_exhaustive()
+    }
+}
+
 /// What the publisher, the subscriber and the handle share.
 struct Shared {
     client: Client,

@@ -38,6 +38,7 @@ fn site() -> String {
 }
 
 /// A server of a test; stopped when dropped.
+#[derive(Debug)]
 pub struct RedisServer {
     address: SocketAddr,
     site: String,

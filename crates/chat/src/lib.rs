@@ -28,10 +28,12 @@
 //! use std::sync::Arc;
 //! use blegram_chat::Chat;
 //! use blegram_domain::{Clock, SystemClock, UserId};
-//! use blegram_persistence::testing::{Backend, TestDatabase};
+//! use blegram_persistence::{Db, Settings};
 //!
-//! let database = TestDatabase::new(Backend::Sqlite).await;
-//! let chat = Chat::new(database.db().clone(), Arc::new(SystemClock));
+//! # let folder = tempfile::tempdir()?;
+//! # let file = folder.path().join("blegram.db");
+//! let db = Db::open(&Settings::sqlite(file)).await?;
+//! let chat = Chat::new(db, Arc::new(SystemClock));
 //! assert_eq!(chat.unread_count(UserId::generate(SystemClock.now())).await?, 0);
 //! # Ok(())
 //! # }
@@ -69,6 +71,12 @@ pub struct Chat {
     queues: sending::WriteQueues,
 }
 
+impl std::fmt::Debug for Chat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Chat").finish_non_exhaustive()
+    }
+}
+
 impl Chat {
     /// Creates the use cases over `db`, with the time of `clock`. Events are discarded.
     pub fn new(db: Db, clock: Arc<dyn Clock>) -> Self {
@@ -81,3 +89,8 @@ impl Chat {
         Self { events, queues: sending::WriteQueues::default(), ..self }
     }
 }
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

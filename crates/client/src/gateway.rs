@@ -3,6 +3,7 @@
 mod driver;
 
 use std::{
+    fmt,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -58,6 +59,12 @@ pub struct Options {
     pub follow_all: bool,
     /// Sees all frames.
     pub observer: Option<Observer>,
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options").field("follow_all", &self.follow_all).finish_non_exhaustive()
+    }
 }
 
 /// The application's end of a connection that is opened again whenever it is lost. Dropping the last clone closes it.

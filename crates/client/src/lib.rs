@@ -57,3 +57,8 @@ pub use self::{
     http::{AccessToken, Client, HttpBuilder, Limits, Method, Request, Upload},
     wire::{Change, ChangeKind},
 };
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

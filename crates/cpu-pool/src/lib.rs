@@ -25,6 +25,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// The error of [`CpuPool::new`].
+pub use rayon::ThreadPoolBuildError;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use tokio::sync::oneshot;
 
@@ -103,6 +105,12 @@ pub struct CpuPool<K> {
     threads: Arc<ThreadPool>,
 }
 
+impl<K> std::fmt::Debug for CpuPool<K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CpuPool").finish_non_exhaustive()
+    }
+}
+
 impl<K> Clone for CpuPool<K> {
     fn clone(&self) -> Self {
         Self { queue: Arc::clone(&self.queue), threads: Arc::clone(&self.threads) }
@@ -119,7 +127,7 @@ impl<K: Hash + Eq + Clone + Send + 'static> CpuPool<K> {
         priority: Priority,
         threads: usize,
         queue: usize,
-    ) -> Result<Self, rayon::ThreadPoolBuildError> {
+    ) -> Result<Self, ThreadPoolBuildError> {
         let threads = threads.max(1);
         let pool = ThreadPoolBuilder::new()
             .num_threads(threads)
@@ -250,3 +258,8 @@ mod tests {
         .await
     }
 }
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

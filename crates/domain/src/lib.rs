@@ -101,3 +101,8 @@ pub use text::{
 pub use user::{Account, User, UserRef, UserSummary};
 pub use username::Username;
 pub use violation::Violation;
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

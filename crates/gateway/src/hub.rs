@@ -24,15 +24,19 @@ use crate::{
 };
 
 /// Why a connection is rejected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     /// The node shuts down.
+    #[error("the node is shutting down")]
     Draining,
     /// Too many handshakes per second on this node; the client can retry after a second.
+    #[error("too many clients connect at once")]
     Busy,
     /// The subscriber's network or the wider one has reached the maximum number of connections.
+    #[error("there are too many connections from this address")]
     TooManyOfAddress,
     /// The user has reached the maximum number of connections.
+    #[error("the user has too many connections")]
     TooManyOfUser,
 }
 

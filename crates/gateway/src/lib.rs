@@ -77,3 +77,8 @@ pub use presence::{NodeId, Place, Presence, PresenceChange};
 pub use reorder::Hole;
 pub use session::Timing;
 pub use topic::Topic;
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

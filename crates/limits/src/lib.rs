@@ -39,5 +39,12 @@ pub use account_name::AccountName;
 pub use limiter::{Demand, Limiter, RateLimitStatus, RateLimited, Subject};
 pub use network::Network;
 pub use policy::{Policy, Quota, Quotas};
+/// The types of the secrets in [`SharedSettings`].
+pub use secrecy::{SecretSlice, SecretString};
 pub use shared::{Shared, SharedSettings, SharedWork};
 pub use shares::{Full, Permit, Shares, SharesConfig};
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -49,6 +49,12 @@ pub struct File {
     pub body: BoxStream<'static, std::io::Result<Bytes>>,
 }
 
+impl std::fmt::Debug for File {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("File").finish_non_exhaustive()
+    }
+}
+
 impl Media {
     /// The tag of the file `name`, and whether it is public, if `proof` gives access to it. Does not access the
     /// storage.

@@ -30,15 +30,22 @@
 //! use std::sync::Arc;
 //! use blegram_domain::SystemClock;
 //! use blegram_media::{Config, Location, Media};
-//! use blegram_persistence::testing::{Backend, TestDatabase};
+//! use blegram_persistence::{Db, Settings};
 //!
-//! let database = TestDatabase::new(Backend::Sqlite).await;
+//! # let folder = tempfile::tempdir()?;
+//! # let file = folder.path().join("blegram.db");
+//! let db = Db::open(&Settings::sqlite(file)).await?;
 //! let config = Config { location: Location::Memory, ..Config::default() };
-//! let media = Media::new(database.db().clone(), Arc::new(SystemClock), config)?;
+//! let media = Media::new(db, Arc::new(SystemClock), config)?;
 //! assert!(media.check_storage().await.is_ok());
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! ## Features
+//!
+//! - `s3` (default): storage on S3.
+//! - `testing`: photos, and the bucket of `cargo xtask test`.
 
 pub mod erasure;
 mod error;
@@ -68,7 +75,6 @@ use blegram_domain::{Clock, UserId, media::quota::Quota};
 use blegram_limits::{Limiter, Quotas, Shares, SharesConfig};
 use blegram_persistence::Db;
 use rand::TryRng;
-use secrecy::SecretSlice;
 
 pub use error::{Error, Result};
 pub use files::File;
@@ -77,6 +83,8 @@ pub use links::Links;
 pub use receiving::ReceiveLimits;
 #[cfg(feature = "s3")]
 pub use s3::S3;
+/// The type of [`Config::signing_key`].
+pub use secrecy::SecretSlice;
 pub use storage::{Location, Storage};
 pub use sweep::Swept;
 pub use uploads::{Announced, CreateUpload, Source};
@@ -139,6 +147,12 @@ pub struct Media {
     in_progress: receiving::InProgress,
     /// The marker of the storage, once this process has found it.
     marker: Arc<OnceLock<String>>,
+}
+
+impl std::fmt::Debug for Media {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Media").finish_non_exhaustive()
+    }
 }
 
 impl Media {
@@ -204,3 +218,8 @@ fn random<const N: usize>() -> [u8; N] {
     rand::rngs::SysRng.try_fill_bytes(&mut bytes).expect("the operating system provides randomness");
     bytes
 }
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -24,6 +24,12 @@ pub struct Links {
     now: Timestamp,
 }
 
+impl std::fmt::Debug for Links {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Links").finish_non_exhaustive()
+    }
+}
+
 impl Links {
     pub(crate) fn new(signer: Arc<Signer>, now: Timestamp) -> Self {
         Self { signer, now }

@@ -12,6 +12,10 @@
 //! assert!(!planted(Bug::AckBeforeCommit));
 //! assert_eq!("silent-overflow".parse(), Ok(Bug::SilentOverflow));
 //! ```
+//!
+//! ## Features
+//!
+//! - `planted-bugs`: compiles the bugs. The profile `dist` rejects it.
 
 use std::{fmt, str::FromStr};
 

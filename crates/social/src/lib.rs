@@ -32,11 +32,13 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::sync::Arc;
 //! use blegram_domain::{PageRequest, SystemClock, page::{Limit, Scope}};
-//! use blegram_persistence::testing::{Backend, TestDatabase};
+//! use blegram_persistence::{Db, Settings};
 //! use blegram_social::Social;
 //!
-//! let database = TestDatabase::new(Backend::Sqlite).await;
-//! let social = Social::new(database.db().clone(), Arc::new(SystemClock));
+//! # let folder = tempfile::tempdir()?;
+//! # let file = folder.path().join("blegram.db");
+//! let db = Db::open(&Settings::sqlite(file)).await?;
+//! let social = Social::new(db, Arc::new(SystemClock));
 //! let first = PageRequest::new(Scope::new("getPublicTimeline", &[]), Limit::default(), None, None);
 //! assert!(social.public_timeline(None, &first).await?.items.is_empty());
 //! # Ok(())
@@ -95,6 +97,12 @@ pub struct Social {
     events: Arc<dyn EventSink<Event>>,
 }
 
+impl std::fmt::Debug for Social {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Social").finish_non_exhaustive()
+    }
+}
+
 impl Social {
     /// Creates the use cases over `db`, with the time of `clock`. Events are discarded.
     pub fn new(db: Db, clock: Arc<dyn Clock>) -> Self {
@@ -107,3 +115,8 @@ impl Social {
         Self { events, ..self }
     }
 }
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use crate::process::{run as run_command, succeeds};
 use crate::workspace::cargo;
-use crate::{generate, layering, words};
+use crate::{generate, layering, libraries, words};
 
 /// One step: its name, how to run it, and how to fix its failures.
 struct Step {
@@ -16,7 +16,7 @@ struct Step {
     fix: &'static str,
 }
 
-const STEPS: [Step; 7] = [
+const STEPS: [Step; 8] = [
     Step { name: "format", run: format, fix: "cargo fmt --all" },
     Step {
         name: "clippy",
@@ -25,6 +25,11 @@ const STEPS: [Step; 7] = [
     },
     Step { name: "docs", run: docs, fix: "fix the doc comments listed above" },
     Step { name: "layering", run: layering::check, fix: "remove the dependency from the crate's Cargo.toml" },
+    Step {
+        name: "libraries",
+        run: libraries::check,
+        fix: "add to the crate what is listed above; the other library crates show how",
+    },
     Step { name: "words", run: words::check, fix: "use the terms named above, or extend xtask/words.txt" },
     Step { name: "generated files", run: generated, fix: "cargo xtask gen" },
     Step {

@@ -46,17 +46,19 @@ const MIGRATION: &str = "blegram-migration";
 /// For other machines than the server's: it shares no crate with the server.
 const CLIENT: &str = "blegram-client";
 const PLANTED: &str = "blegram-planted";
+/// For services of others, which must not need a database for it.
+const VERIFIER: &str = "blegram-verifier";
 
 #[rustfmt::skip]
 const ALL_CRATES: &[&str] =
-    &[DOMAIN, PERSISTENCE, SOCIAL, AUTH, CHAT, MEDIA, GATEWAY, BUS, LIMITS, CPU_POOL, HTTP, API, MIGRATION, PLANTED];
+    &[DOMAIN, PERSISTENCE, SOCIAL, AUTH, CHAT, MEDIA, GATEWAY, BUS, LIMITS, CPU_POOL, HTTP, API, MIGRATION, PLANTED, VERIFIER];
 
 #[rustfmt::skip]
 const TABLE: &[Row] = &[
     Row { package: DOMAIN,       ours: &[],                                                      optional: &[],          never: &[IO, SQL, WEB, OPAQUE] },
     Row { package: PERSISTENCE,  ours: &[DOMAIN],                                                optional: &[MIGRATION], never: &[WEB, OPAQUE] },
     Row { package: SOCIAL,       ours: &[DOMAIN, PERSISTENCE],                                   optional: &[],          never: &[SQL, WEB, OPAQUE] },
-    Row { package: AUTH,         ours: &[DOMAIN, PERSISTENCE, LIMITS, CPU_POOL],                 optional: &[],          never: &[SQL, WEB, OPAQUE] },
+    Row { package: AUTH,         ours: &[DOMAIN, PERSISTENCE, LIMITS, CPU_POOL, VERIFIER],       optional: &[],          never: &[SQL, WEB, OPAQUE] },
     Row { package: CHAT,         ours: &[DOMAIN, PERSISTENCE, PLANTED],                          optional: &[],          never: &[SQL, WEB, OPAQUE] },
     Row { package: MEDIA,        ours: &[DOMAIN, PERSISTENCE, LIMITS, CPU_POOL],                 optional: &[],          never: &[SQL, WEB, OPAQUE] },
     Row { package: GATEWAY,      ours: &[DOMAIN, LIMITS, PLANTED],                               optional: &[],          never: &[SQL, WEB, OPAQUE] },
@@ -67,6 +69,7 @@ const TABLE: &[Row] = &[
     Row { package: CPU_POOL,     ours: &[],                                                      optional: &[],          never: &[SQL, WEB, OPAQUE] },
     Row { package: PLANTED,      ours: &[],                                                      optional: &[],          never: &[IO, SQL, WEB, OPAQUE] },
     Row { package: MIGRATION,    ours: &[],                                                      optional: &[],          never: &[WEB, OPAQUE] },
+    Row { package: VERIFIER,     ours: &[DOMAIN],                                                optional: &[],          never: &[SQL, WEB, REDIS, OPAQUE] },
     Row { package: "blegram",    ours: ALL_CRATES,                                               optional: &[],          never: &[] },
     Row { package: CLIENT,       ours: &[],                                                      optional: &[],          never: &[SQL, WEB, REDIS, OPAQUE] },
     Row { package: "blegram-example-chat", ours: &[CLIENT],                                      optional: &[],          never: &[SQL] },
@@ -198,6 +201,7 @@ mod tests {
                 "blegram-persistence blegram-social blegram-chat blegram-media blegram-gateway blegram-api poem-openapi serde_json sea-orm anyhow",
             ),
             (API, "blegram-persistence blegram-migration blegram sea-orm sqlx redis anyhow"),
+            (VERIFIER, "blegram-auth blegram-persistence blegram-http blegram sea-orm poem redis anyhow"),
             (MIGRATION, "blegram-domain blegram-persistence blegram poem anyhow"),
             (CLIENT, "blegram-domain blegram-gateway blegram-api blegram poem sea-orm redis anyhow"),
             ("blegram", "xtask"),
@@ -224,6 +228,7 @@ mod tests {
                 "blegram-domain blegram-social blegram-auth blegram-gateway blegram-http poem poem-openapi",
             ),
             ("blegram", "blegram-api blegram-migration anyhow poem tokio"),
+            (VERIFIER, "blegram-domain reqwest jsonwebtoken tokio"),
             (CLIENT, "reqwest tokio tokio-tungstenite thiserror"),
             ("xtask", "anyhow clap"),
         ];

@@ -8,6 +8,7 @@ mod cluster;
 mod fuzz_api;
 mod generate;
 mod layering;
+mod libraries;
 mod load;
 mod login_flow;
 mod logins;
@@ -41,7 +42,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Start the test services, run all tests, stop the services
+    /// Start the test services, run all tests and examples, stop the services
     ///
     /// Starts its own PostgreSQL and S3-compatible server on free ports in temporary directories, passes their
     /// addresses to the tests (`BLEGRAM_TEST_POSTGRES_URL`, `BLEGRAM_TEST_S3_…`), and stops them afterwards, also on
@@ -64,7 +65,7 @@ enum Task {
         #[arg(last = true)]
         command: Vec<String>,
     },
-    /// Check formatting, clippy, docs, layering, generated files and dependencies
+    /// Check formatting, clippy, docs, layering, library crates, generated files and dependencies
     ///
     /// Stops at the first failure and prints the command that fixes it. Checks dependencies with cargo-deny, if it is
     /// installed.

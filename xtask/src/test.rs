@@ -1,9 +1,10 @@
-//! `cargo xtask test`: runs the tests with the test services.
+//! `cargo xtask test`: runs the tests with the test services, and the examples of the library crates.
 
 use std::process::Command;
 
 use anyhow::Result;
 
+use crate::libraries;
 use crate::process::{Terminal, bound, succeeds};
 use crate::services::Services;
 
@@ -18,6 +19,9 @@ pub(crate) fn run(args: &[String]) -> Result<u8> {
             0 => {}
             code => return Ok(code),
         }
+    }
+    if args.is_empty() {
+        libraries::run_examples()?;
     }
     Ok(0)
 }

@@ -87,7 +87,14 @@ fn layered(
         surface: Arc::clone(&surface),
         tasks: Default::default(),
     };
-    let edge = Edge { site, clock: Arc::new(SystemClock), router, surface, never_stored: &[] };
+    let edge = Edge {
+        site,
+        clock: Arc::new(SystemClock),
+        router,
+        surface,
+        never_stored: &[],
+        never_compressed: &[],
+    };
     Ok(edge.wrap(gate.wrap(poem::Route::new().at("/notes", get(list_notes)))))
 }
 

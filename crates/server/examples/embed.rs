@@ -3,7 +3,7 @@
 //!
 //! ```sh
 //! cargo run -p blegram --example embed                        # http://127.0.0.1:8080, data in ./data
-//! cargo run -p blegram --example embed -- 127.0.0.1:9000 /tmp/site
+//! cargo run -p blegram --example embed -- 127.0.0.1:9000 ./site
 //! ```
 //!
 //! Sign up on <http://127.0.0.1:8080/docs>, then open <http://127.0.0.1:8080/unread>. Ctrl-C ends it gracefully.

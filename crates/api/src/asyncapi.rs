@@ -12,7 +12,10 @@ use poem_openapi::{registry::Registry, types::Type};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    openapi::{SERIALISES, Usage, capitalized, complete_addresses, complete_schema, normalize_schema},
+    openapi::{
+        SERIALISES, Usage, capitalized, complete_addresses, complete_schema, contact, license,
+        normalize_schema,
+    },
     realtime::protocol::{CommandName, EventName},
     schema::{
         conversation::{ConversationEvents, ConversationRead, EventBody},
@@ -144,7 +147,13 @@ fn document(public_url: &str) -> Value {
             "title": "blegram gateway",
             "version": env!("CARGO_PKG_VERSION"),
             "description": description(),
-            "license": { "name": "MIT OR Apache-2.0", "url": "https://spdx.org/licenses/MIT.html" },
+            "contact": contact(public_url),
+            "license": license(),
+            "tags": [{ "name": "realtime", "description": "Events and commands over a WebSocket. 웹소켓으로 주고받는 이벤트와 명령." }],
+            "externalDocs": {
+                "description": "The HTTP API (OpenAPI). HTTP API(OpenAPI).",
+                "url": format!("{public_url}/openapi.json"),
+            },
         },
         "defaultContentType": "application/json",
         "servers": { "site": {
@@ -163,11 +172,15 @@ fn document(public_url: &str) -> Value {
         "operations": {
             "sendFrames": {
                 "action": "send", "channel": { "$ref": "#/channels/gateway" },
-                "summary": "Frames that the server sends. 서버가 보내는 프레임입니다.", "messages": sent,
+                "summary": "Frames that the server sends. 서버가 보내는 프레임입니다.",
+                "description": "Events, replies to commands, and pings. 이벤트, 명령에 대한 응답, ping입니다.",
+                "messages": sent,
             },
             "receiveFrames": {
                 "action": "receive", "channel": { "$ref": "#/channels/gateway" },
-                "summary": "Frames that a client sends. 클라이언트가 보내는 프레임입니다.", "messages": received,
+                "summary": "Frames that a client sends. 클라이언트가 보내는 프레임입니다.",
+                "description": "Commands, and pongs. 명령과 pong입니다.",
+                "messages": received,
             },
         },
         "components": {
@@ -370,7 +383,8 @@ fn references(value: &Value) -> Vec<String> {
     }
 }
 
-/// Replaces `nullable`, which only OpenAPI 3.0 has, by an `anyOf` with the type null.
+/// Replaces `nullable`, which only OpenAPI 3.0 has, by an `anyOf` with the type null, and an `allOf` of one reference, which
+/// carries a description of its own, by an `anyOf`: of an `allOf`, Modelina makes a copy without a name.
 fn from_openapi(schema: &mut Value) {
     match schema {
         Value::Object(object) => {
@@ -388,6 +402,10 @@ fn from_openapi(schema: &mut Value) {
                 }
                 object.extend(description.map(|text| ("description".to_owned(), text)));
                 object.insert("anyOf".to_owned(), json!([inner, { "type": "null" }]));
+            } else if object.get("allOf").and_then(Value::as_array).is_some_and(|parts| parts.len() == 1)
+                && let Some(only) = object.remove("allOf")
+            {
+                object.insert("anyOf".to_owned(), only);
             }
         }
         Value::Array(items) => items.iter_mut().for_each(from_openapi),

@@ -86,7 +86,12 @@ pub(crate) fn document(public_url: &str) -> Value {
         "title": "blegram",
         "version": env!("CARGO_PKG_VERSION"),
         "description": DESCRIPTION,
-        "license": { "name": "MIT OR Apache-2.0", "url": "https://spdx.org/licenses/MIT.html" },
+        "contact": contact(public_url),
+        "license": license(),
+    });
+    document["externalDocs"] = json!({
+        "description": "The protocol of the realtime gateway (AsyncAPI). 실시간 게이트웨이의 프로토콜(AsyncAPI).",
+        "url": format!("{public_url}/asyncapi.json"),
     });
     document["servers"] = json!([{ "url": public_url }]);
     add_problem(&mut document);
@@ -110,6 +115,16 @@ pub(crate) fn document(public_url: &str) -> Value {
     document["components"]["headers"] = headers();
     complete_addresses(&mut document, base_path(public_url));
     document
+}
+
+/// The contact of both documents: questions about the API of a site go to its operator.
+pub(crate) fn contact(public_url: &str) -> Value {
+    json!({ "name": "The operator of this site", "url": public_url })
+}
+
+/// The license of both documents. `url` cannot be an expression, so it leads to the list that has both texts.
+pub(crate) fn license() -> Value {
+    json!({ "name": "MIT OR Apache-2.0", "url": "https://spdx.org/licenses/" })
 }
 
 /// Prepends the path of the public URL to the addresses in descriptions and examples.

@@ -12,6 +12,7 @@ const RESTRICTIONS: &[&str] = &[
     "enum",
     "minLength",
     "maxLength",
+    "minItems",
     "maxItems",
     "minimum",
     "maximum",
@@ -96,10 +97,13 @@ fn is_nullable(schema: &Value) -> bool {
 }
 
 fn convert_content(mut fields: Map<String, Value>) -> Value {
-    if let Some(Value::Array(parts)) = fields.get_mut("allOf")
-        && let [part] = &mut parts[..]
-    {
-        return convert(part.take());
+    // OpenAPI and AsyncAPI wrap a reference that has a description of its own.
+    for combination in ["allOf", "anyOf"] {
+        if let Some(Value::Array(parts)) = fields.get_mut(combination)
+            && let [part] = &mut parts[..]
+        {
+            return convert(part.take());
+        }
     }
     if let Some(Value::String(name)) = fields.get("$ref") {
         let name = name.rsplit('/').next().unwrap_or_default();

@@ -152,12 +152,13 @@ impl Type for UploadMedia {
     }
 
     fn register(registry: &mut Registry) {
-        let list = |items: MetaSchema, description: &'static str| {
+        let list = |items: MetaSchema, min_items: Option<usize>, description: &'static str| {
             let items = Some(Box::new(MetaSchemaRef::Inline(Box::new(items))));
             let max_items = Some(Image::MAX_PER_POST);
             let description = Some(description);
             MetaSchemaRef::Inline(Box::new(MetaSchema {
                 items,
+                min_items,
                 max_items,
                 description,
                 ..MetaSchema::new("array")
@@ -173,7 +174,10 @@ impl Type for UploadMedia {
         registry.create_schema::<Self, _>(Self::name().into_owned(), |_| MetaSchema {
             description: Some("Images to upload.\n업로드할 이미지."),
             required: vec!["file"],
-            properties: vec![("file", list(file, files)), ("alt", list(MetaSchema::new("string"), alts))],
+            properties: vec![
+                ("file", list(file, Some(1), files)),
+                ("alt", list(MetaSchema::new("string"), None, alts)),
+            ],
             ..MetaSchema::new("object")
         });
     }

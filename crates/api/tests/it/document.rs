@@ -92,6 +92,46 @@ fn responses_have_named_schemas() {
     }
 }
 
+/// The linters ignore these by name (`docs/.redocly.lint-ignore.yaml`, `docs/spectral.yaml`).
+#[test]
+fn only_redirects_and_the_handshake_have_no_success() {
+    let has_none = |operation: &Value| {
+        !operation["responses"].as_object().unwrap().keys().any(|status| status.starts_with('2'))
+    };
+    let without: BTreeSet<&str> = CONTRACT
+        .operations()
+        .filter(|(_, _, operation)| has_none(operation))
+        .map(|(_, _, operation)| operation["operationId"].as_str().unwrap())
+        .collect();
+    let expected = ["connectGateway", "finishLogin", "finishLoginByForm", "startLogin"];
+    assert_eq!(without, BTreeSet::from(expected));
+}
+
+#[test]
+fn documents_name_their_contact_and_each_other() {
+    let site = "https://blegram.example/forum";
+    let openapi: Value = serde_json::from_str(&blegram_api::openapi(site)).unwrap();
+    let asyncapi: Value = serde_json::from_str(&blegram_api::asyncapi(site)).unwrap();
+    for document in [&openapi, &asyncapi] {
+        assert_eq!(document["info"]["contact"]["url"], site);
+        assert_eq!(document["info"]["license"]["name"], "MIT OR Apache-2.0");
+    }
+    assert_eq!(openapi["externalDocs"]["url"], format!("{site}/asyncapi.json"));
+    assert_eq!(asyncapi["info"]["externalDocs"]["url"], format!("{site}/openapi.json"));
+}
+
+/// Modelina, the generator of AsyncAPI, makes a copy without a name of an `allOf`.
+#[test]
+fn references_of_the_gateway_are_wrapped_in_any_of() {
+    let (document, mut wrapped) = (asyncapi(), 0);
+    walk(&document["components"], &mut |value| {
+        assert_eq!(value.get("allOf"), None, "{value}");
+        let parts = value["anyOf"].as_array().map(Vec::as_slice);
+        wrapped += usize::from(matches!(parts, Some([only]) if only["$ref"].is_string()));
+    });
+    assert!(wrapped > 0);
+}
+
 #[test]
 fn schemas_are_named_and_used() {
     let schemas = CONTRACT.document["components"]["schemas"].as_object().unwrap();

@@ -53,7 +53,7 @@ use tokio_util::task::TaskTracker;
 
 pub use asyncapi::asyncapi;
 pub use blegram_http::Site;
-pub use openapi::{openapi, openapi_yaml};
+pub use openapi::{openapi, openapi_for_progenitor, openapi_yaml};
 pub use places::Places;
 pub use realtime::{Background, Realtime};
 pub use surface::surface;

@@ -6,6 +6,7 @@
 
 pub(crate) mod examples;
 mod problems;
+mod progenitor;
 mod schemas;
 mod shared;
 
@@ -13,6 +14,7 @@ use blegram_http::{Login, base_path, idempotency::MAX_CHARS};
 use poem_openapi::{OpenApi, OpenApiService, registry::Registry, types::Type};
 use serde_json::{Map, Value, json};
 
+pub use self::progenitor::openapi_for_progenitor;
 pub(crate) use self::schemas::{Usage, complete_schema, normalize_schema};
 use self::{
     problems::Problems,

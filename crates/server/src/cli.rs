@@ -159,17 +159,28 @@ Examples:
   blegram migrate up       Run before starting a new version on PostgreSQL; on SQLite the server does it at start";
 
 /// Options of `blegram openapi`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Args)]
 pub struct Openapi {
     /// Print YAML instead of JSON.
     #[arg(long)]
     pub yaml: bool,
+    /// Leave out what this generator cannot read, such as uploads (docs/guide/generated-clients.md).
+    #[arg(long = "for", value_name = "GENERATOR", value_enum, conflicts_with = "yaml")]
+    pub generator: Option<Generator>,
+}
+
+/// A generator of clients that needs a document of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Generator {
+    /// For Rust.
+    Progenitor,
 }
 
 const OPENAPI_EXAMPLES: &str = "\
 Examples:
   blegram openapi > openapi.json
-  npx openapi-typescript openapi.json -o api.d.ts   Generate a typed client, without a running server";
+  npx openapi-typescript openapi.json -o api.d.ts   Generate a typed client, without a running server
+  blegram openapi --for progenitor > openapi.json   Generate a client in Rust";
 
 /// Subcommands of `blegram config`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
@@ -352,7 +363,15 @@ mod tests {
         assert_eq!(command("blegram sweep --clock-is-right"), Command::Sweep(right));
         assert_eq!(command("blegram --config a.toml serve"), Command::Serve(Serve { demo: false }));
         assert_eq!(command("blegram migrate down"), Command::Migrate(Migrate::Down));
-        assert_eq!(command("blegram openapi --yaml"), Command::Openapi(Openapi { yaml: true }));
+        assert_eq!(
+            command("blegram openapi --yaml"),
+            Command::Openapi(Openapi { yaml: true, generator: None })
+        );
+        let generator = Some(Generator::Progenitor);
+        assert_eq!(
+            command("blegram openapi --for progenitor"),
+            Command::Openapi(Openapi { yaml: false, generator })
+        );
         assert_eq!(command("blegram config show"), Command::Config(ConfigCommand::Show));
         assert_eq!(command("blegram doctor"), Command::Doctor);
         let name = "@ann".to_owned();

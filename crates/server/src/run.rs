@@ -11,7 +11,7 @@ use blegram_persistence::as_background_work;
 
 use crate::{
     audit,
-    cli::{Cli, Command},
+    cli::{Cli, Command, Generator, Openapi},
     demo, doctor, migrate, recount, serve, sweep, telemetry, user,
 };
 
@@ -40,9 +40,15 @@ pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Migrate(direction) => {
             print(&runtime()?.block_on(migrate::run(&cli.read_config()?, direction))?)?
         }
-        Command::Openapi(format) => {
+        Command::Openapi(options) => {
             let site = cli.read_config()?.site();
-            print(&if format.yaml { blegram_api::openapi_yaml(&site) } else { blegram_api::openapi(&site) })?;
+            print(&match options {
+                Openapi { generator: Some(Generator::Progenitor), .. } => {
+                    blegram_api::openapi_for_progenitor(&site)
+                }
+                Openapi { yaml: true, .. } => blegram_api::openapi_yaml(&site),
+                Openapi { yaml: false, .. } => blegram_api::openapi(&site),
+            })?;
         }
         Command::Asyncapi => print(&blegram_api::asyncapi(&cli.read_config()?.site()))?,
         Command::Audit(options) => {

@@ -131,4 +131,10 @@ async fn openapi_command_prints_the_served_document() {
     let _site = home.serve().await;
     assert_eq!(home.stranger().get("/openapi.json").await.body, json.stdout);
     assert_eq!(home.stranger().get("/openapi.yaml").await.body, yaml.stdout);
+
+    let progenitor = home.run("openapi --for progenitor").end().await;
+    progenitor.assert_success();
+    let progenitor: Value = serde_json::from_str(&progenitor.stdout).unwrap();
+    assert_eq!(progenitor["servers"], document["servers"]);
+    assert!(document["paths"]["/api/v1/media"].is_object() && progenitor["paths"]["/api/v1/media"].is_null());
 }

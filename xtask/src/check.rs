@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use crate::process::{run as run_command, succeeds};
 use crate::workspace::cargo;
-use crate::{generate, layering, libraries, words};
+use crate::{compatibility, generate, layering, libraries, words};
 
 /// One step: its name, how to run it, and how to fix its failures.
 struct Step {
@@ -16,7 +16,7 @@ struct Step {
     fix: &'static str,
 }
 
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     Step { name: "format", run: format, fix: "cargo fmt --all" },
     Step {
         name: "clippy",
@@ -32,6 +32,7 @@ const STEPS: [Step; 8] = [
     },
     Step { name: "words", run: words::check, fix: "use the terms named above, or extend xtask/words.txt" },
     Step { name: "generated files", run: generated, fix: "cargo xtask gen" },
+    Step { name: "compatibility", run: compatibility::check, fix: "see docs/released/README.md" },
     Step {
         name: "dependencies",
         run: dependencies,

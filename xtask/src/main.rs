@@ -5,6 +5,7 @@ mod blegram;
 mod check;
 mod client;
 mod cluster;
+mod compatibility;
 mod fuzz_api;
 mod generate;
 mod layering;

@@ -262,6 +262,15 @@ impl Blegram {
         Ok(post["id"].as_str().context("the created post has no id")?.into())
     }
 
+    /// The JSON response to a request with an access token.
+    pub(crate) fn get(&self, path: &str, token: &str) -> Result<Value> {
+        let request = self.agent.get(format!("{}{path}", self.origin));
+        let mut answer = request.header("authorization", format!("Bearer {token}")).call()?;
+        let status = answer.status();
+        ensure!(status.is_success(), "GET {path}: {status} {}", answer.body_mut().read_to_string()?);
+        answer.body_mut().read_json().with_context(|| format!("GET {path}"))
+    }
+
     fn post(&self, path: &str, input: &Value, member: Option<&Member>) -> Result<Response<Body>> {
         let mut request =
             self.agent.post(format!("{}{path}", self.origin)).header("sec-fetch-site", "same-origin");

@@ -4,6 +4,7 @@ mod bench;
 mod blegram;
 mod check;
 mod client;
+mod clients;
 mod cluster;
 mod compatibility;
 mod fuzz_api;
@@ -33,7 +34,7 @@ use crate::signals::Interrupted;
 
 /// Development tasks of blegram.
 ///
-/// CI runs `check`, `test`, `login-flow`, and the short forms of `siege` and `torture` (`.ci/run`).
+/// CI runs `check`, `test`, `login-flow`, and the short forms of `siege`, `torture` and `clients` (`.ci/run`).
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", arg_required_else_help = true)]
 struct Cli {
@@ -89,6 +90,15 @@ enum Task {
     /// nickname, a cancelled login, a callback without the cookie, and the code of a native app. Needs Node.js and
     /// Chromium; installs oidc-provider and playwright-core into target/xtask.
     LoginFlow(login_flow::Options),
+    /// Generate clients from the OpenAPI document, and use them against the binary
+    ///
+    /// Lints both documents, generates clients in TypeScript, Python, Rust, Java, Kotlin, Swift, Go, Dart and C# with pinned
+    /// generators, checks that none lacks an operation, and compiles those in the first four languages and runs
+    /// a scenario with them. Records a complete run in xtask/clients/verified.json. Needs Node.js, Python 3 and
+    /// Java; installs the generators into target/xtask/clients.
+    #[command(after_help = "Examples:\n  cargo xtask clients\n  cargo xtask clients --short\n  \
+                            cargo xtask clients --only progenitor --only hey-api")]
+    Clients(clients::Options),
     /// Measure throughput, latency, start-up time and memory of one node
     ///
     /// Runs a release build on SQLite, then on PostgreSQL, with 200 posts, and puts load on it with `wrk`, with and
@@ -134,6 +144,7 @@ fn run(task: Task) -> Result<u8> {
         Task::Gen { check } => generate::run(check).map(|()| 0),
         Task::FuzzApi(options) => fuzz_api::run(&options),
         Task::LoginFlow(options) => login_flow::run(&options),
+        Task::Clients(options) => clients::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Siege(options) => siege::run(&options),
         Task::Cluster(options) => cluster::run(&options),

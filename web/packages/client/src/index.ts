@@ -1,0 +1,16 @@
+export {
+  type Auth,
+  cookieAuth,
+  memoryStore,
+  type TokenAuthOptions,
+  type TokenStore,
+  tokenAuth,
+} from "./auth.js";
+export { type Client, type ClientOptions, createClient } from "./client.js";
+export type { Environment, Socket } from "./environment.js";
+export type * from "./generated/models.js";
+export { type Answer, etagOf, type Limits } from "./http.js";
+export type { BaseOptions, Options } from "./options.js";
+export { type PageOf, Pages } from "./pages.js";
+export { AbortError, isTemporary, NetworkError, Problem } from "./problem.js";
+export type { ImageFile, ImageInput, ImageUpload, UploadOptions } from "./upload.js";

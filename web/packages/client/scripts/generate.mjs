@@ -137,11 +137,11 @@ ${[...groups.keys()].map((group) => `  ${group}: ${typeName(group)};`).join("\n"
 const lines = [...groups].map(([group, members]) => {
   const rows = members.map(
     (operation) =>
-      `    ${nameOf(operation)}: "${`${operation.method} ${operation.path} ${flagsOf(operation)}`.trim()}",`,
+      `    ${nameOf(operation)}: "${`${operation.method} ${operation.path.replace("/api/v1", "")} ${flagsOf(operation)}`.trim()}",`,
   );
   return `  ${group}: {\n${rows.join("\n")}\n  },`;
 });
-const operationsFile = `${NOTICE}/** Method, path and flags of each operation: see \`operation.ts\`. */
+const operationsFile = `${NOTICE}/** Method, path (below \`/api/v1\` unless it begins with a dot) and flags of each operation: see \`operation.ts\`. */
 export const operations: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 ${lines.join("\n")}
 };

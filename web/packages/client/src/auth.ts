@@ -13,6 +13,8 @@ export interface Credential {
 export interface Auth {
   /** How logins return the session. */
   readonly client: "browser" | "native";
+  /** Whether the tabs of a browser are in the same session. */
+  readonly isShared: boolean;
   credential(http: Http, call: Call): Promise<Credential>;
   /** After a rejected call: whether it can be repeated, with another credential. */
   recover(http: Http, problem: Problem, used: Credential): Promise<boolean>;
@@ -34,6 +36,7 @@ export function cookieAuth(): Auth {
   let csrfToken: string | null = null;
   return {
     client: "browser",
+    isShared: true,
     async credential(_, { path }) {
       // The storage of another site gets neither cookies nor the token.
       if (!path.startsWith("/")) return { headers: {}, mode: "omit" };
@@ -155,6 +158,7 @@ export function tokenAuth(options: TokenAuthOptions = {}): Auth {
 
   return {
     client: "native",
+    isShared: options.store !== undefined,
     async credential(http, call) {
       now = http.env.now;
       // A URL of another site is not for the token.

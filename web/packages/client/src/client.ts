@@ -1,5 +1,6 @@
 import { type Auth, cookieAuth } from "./auth.js";
 import { type Environment, environment } from "./environment.js";
+import { Gateway, type GatewayOptions } from "./gateway.js";
 import type { Groups } from "./generated/groups.js";
 import type { CreatePost, Media, MediaUpload, Post } from "./generated/models.js";
 import { Http, LIMITS, type Limits } from "./http.js";
@@ -20,7 +21,7 @@ export interface ClientOptions {
 }
 
 /** The operations of the API, grouped by subject, and what makes them easy to use. */
-export interface Client extends Omit<Groups, "posts" | "media"> {
+export interface Client extends Omit<Groups, "posts" | "media" | "gateway"> {
   posts: Omit<Groups["posts"], "create"> & {
     /** Create a post. Images in `media` are uploaded first. (`createPost`) */
     create(
@@ -34,6 +35,8 @@ export interface Client extends Omit<Groups, "posts" | "media"> {
     /** Upload an image straight to the storage. (`createUpload`, `completeUpload`) */
     uploadDirect(image: Blob | (ImageUpload & { file: Blob }), options?: UploadOptions): Promise<Media>;
   };
+  /** Connects to the realtime gateway. */
+  gateway: Groups["gateway"] & ((options?: GatewayOptions) => Gateway);
   /** The typed fetch: any operation by its method and path, with the response. */
   raw: Raw;
   /** The URL of a path of the API, such as a page to open. */
@@ -75,6 +78,10 @@ export function createClient(options: ClientOptions = {}): Client {
       upload: (images, uploadOptions) => uploadForm(http, images, uploadOptions),
       uploadDirect: (image, uploadOptions) => uploadDirect(http, image, uploadOptions),
     },
+    gateway: Object.assign(
+      (gatewayOptions?: GatewayOptions) => new Gateway(http, gatewayOptions ?? {}),
+      groups.gateway,
+    ),
     raw: rawFetch(http),
     url: (path, query) => http.url(path, query),
   };

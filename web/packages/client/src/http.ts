@@ -33,6 +33,8 @@ export interface Call {
   isAnonymous?: boolean;
   /** Repeats a POST without a key, too: the server answers a repetition as it answered the first. */
   isRepeatable?: boolean;
+  /** Makes one attempt. */
+  isOnce?: boolean;
   /** Replaces `fetch`, to report progress. */
   fetch?: typeof fetch | undefined;
 }
@@ -99,7 +101,7 @@ export class Http {
           if (await this.auth.recover(this, error, credential)) continue;
         }
         const wait = delay(error, attempt, env.random);
-        if (!mayRepeat(error, isRepeatable) || env.now() + wait >= deadline) throw error;
+        if (call.isOnce || !mayRepeat(error, isRepeatable) || env.now() + wait >= deadline) throw error;
         await sleep(env, wait, call.signal).catch(() => {
           throw new AbortError(call.signal as AbortSignal);
         });

@@ -8,6 +8,16 @@ export {
 } from "./auth.js";
 export { type Client, type ClientOptions, createClient } from "./client.js";
 export type { Environment, Socket } from "./environment.js";
+export type { ConversationChange, Draft, GatewayEvent, Page, Updates } from "./gateway/io.js";
+export {
+  indexedDbOutbox,
+  memoryOutbox,
+  type OutboxEntry,
+  type OutboxStore,
+  type PendingMessage,
+} from "./gateway/storage.js";
+export { Gateway, type GatewayEvents, type GatewayOptions, type NewMessage } from "./gateway.js";
+export type * from "./generated/gateway.js";
 export type * from "./generated/models.js";
 export { type Answer, etagOf, type Limits } from "./http.js";
 export type { BaseOptions, Options } from "./options.js";

@@ -6,7 +6,7 @@ import type { Answer, Call, Http } from "./http.js";
 import type { BaseOptions } from "./options.js";
 import { type PageOf, Pages } from "./pages.js";
 
-/** An operation of the table: `POST /api/v1/posts bk`. */
+/** An operation of the table: `POST /posts bk`. */
 export interface Operation {
   method: string;
   path: string;
@@ -19,7 +19,7 @@ export interface Operation {
 
 export function parseOperation(line: string): Operation {
   const [method = "", path = "", flags = ""] = line.split(" ");
-  return { method, path, has: (flag) => flags.includes(flag) };
+  return { method, path: path.startsWith("/.") ? path : `/api/v1${path}`, has: (flag) => flags.includes(flag) };
 }
 
 /** The path with its variables; takes them from the front of `values`. */

@@ -1,0 +1,378 @@
+import { type Environment, uuid7 } from "./environment.js";
+import { Core } from "./gateway/core.js";
+import { failureOf } from "./gateway/failure.js";
+import type { CommandResult, Draft, Input, Output, Page, ReplyOf, Update, Updates } from "./gateway/io.js";
+import { type Line, type LineHandlers, SocketLine } from "./gateway/socket.js";
+import { indexedDbOutbox, memoryOutbox, type OutboxStore, type PendingMessage } from "./gateway/storage.js";
+import { liveTabs, SharedLine } from "./gateway/tabs.js";
+import type { CommandError, Commands, Events } from "./generated/gateway.js";
+import type { Account, MessagePage } from "./generated/models.js";
+import type { Http } from "./http.js";
+import { NetworkError, Problem } from "./problem.js";
+
+export interface GatewayOptions {
+  /** The account that is logged in. Without it, it is asked for, so nothing can be sent while the device starts offline. */
+  userId?: string;
+  /** Follow every conversation of the account, including those that it is added to later. */
+  followAll?: boolean;
+  /** Where messages wait until they are sent. Default: IndexedDB, or memory where there is none. */
+  outbox?: OutboxStore;
+  /** One connection for all tabs of the session. Default: in pages whose tabs share the session. */
+  shareTabs?: boolean;
+}
+
+/** A message to send. */
+export type NewMessage = Omit<Draft, "conversation_id" | "client_id"> & { client_id?: string };
+
+/** All events of the server and all updates of the client, by name. */
+export type GatewayEvents = Events & Updates;
+
+type Listener = (data: never) => void;
+
+/** For the reply to a command, also while there is no connection. */
+const COMMAND_LIMIT = 30_000;
+/** Timers do not support delays of a month. */
+const LONGEST_TIMER = 3_600_000;
+/** Page size of the first load, and of loads after too many events were missed. */
+const FIRST_PAGE = 20;
+const FULL_PAGE = 100;
+
+/**
+ * A connection to the gateway that is opened again whenever it is lost. Each event of a followed conversation arrives once and
+ * in order, and each message that was passed to {@link Gateway.send} is stored once, whatever the network does.
+ */
+export class Gateway {
+  readonly #env: Environment;
+  readonly #listeners = new Map<string, Set<Listener>>();
+  readonly #pending = new Map<string, PendingMessage>();
+  readonly #replies = new Map<number, (result: CommandResult) => void>();
+  readonly #tab: string;
+  readonly #stopWake: () => void;
+  /** What waits for the core: until the account is known. */
+  #inputs: Input[] = [];
+  #core: Core | undefined;
+  #line: Line | undefined;
+  /** The connection of this tab, if it has one. */
+  #socket: SocketLine | undefined;
+  #outbox: OutboxStore;
+  #storing: Promise<unknown> = Promise.resolve();
+  #started: Promise<void>;
+  #name = "";
+  #timer: unknown;
+  #tickets = 0;
+  #isOver = false;
+
+  /** @internal */
+  constructor(
+    private readonly http: Http,
+    private readonly options: GatewayOptions,
+  ) {
+    this.#env = http.env;
+    this.#tab = uuid7(http.env);
+    this.#outbox = options.outbox ?? memoryOutbox();
+    this.#stopWake = http.env.onWake(() => this.online());
+    this.#started = this.#start();
+  }
+
+  /** Calls `listener` with each event or update of a name; returns how to stop that. */
+  on<Name extends keyof GatewayEvents>(name: Name, listener: (data: GatewayEvents[Name]) => void): () => void {
+    const listeners = this.#listeners.get(name) ?? new Set();
+    this.#listeners.set(name, listeners.add(listener as Listener));
+    return () => listeners.delete(listener as Listener);
+  }
+
+  /** Follows a conversation: `loaded` with its latest messages, then each event once and in order. */
+  follow(conversation: string): void {
+    this.#input({ type: "follow", conversation });
+  }
+
+  /** Sets the conversations on the screen (at most 16), which receive `typing`. */
+  open(conversations: string[]): void {
+    this.#input({ type: "open", conversations });
+  }
+
+  /** Subscribes to topics, such as `timeline:home`, on this connection and later ones. */
+  subscribe(...topics: string[]): void {
+    this.#input({ type: "subscribe", topics });
+  }
+
+  unsubscribe(...topics: string[]): void {
+    this.#input({ type: "unsubscribe", topics });
+  }
+
+  /** Sets the users (at most 100) whose `presence` to watch. */
+  watch(users: string[]): void {
+    this.#input({ type: "watch", users });
+  }
+
+  /**
+   * Sends a message: again and again, until the server has stored it (`sent`) or rejected it (`failed`). Resolves with its
+   * `client_id` when it is in the outbox, from where it is sent even if the page is closed and opened again.
+   */
+  async send(conversation: string, message: NewMessage): Promise<string> {
+    const client_id = message.client_id ?? uuid7(this.#env);
+    const draft: Draft = { ...message, conversation_id: conversation, client_id };
+    await this.#store({ draft });
+    return client_id;
+  }
+
+  /** Sends a message that has `failed` again. */
+  async retry(clientId: string): Promise<void> {
+    const found = this.#pending.get(clientId);
+    if (found?.error) await this.#store({ draft: found.draft });
+  }
+
+  /** Deletes a message that was not sent. Returns whether that was possible: one that is being sent cannot be called back. */
+  async drop(clientId: string): Promise<boolean> {
+    const found = this.#pending.get(clientId);
+    if (!found || !(found.error || this.#core?.drop(clientId))) return false;
+    await this.#settle(clientId);
+    return true;
+  }
+
+  /** The messages of this tab that are not sent yet, in order: those that wait and those that have `failed`. */
+  pending(): PendingMessage[] {
+    return [...this.#pending.values()];
+  }
+
+  /** Marks a conversation as read up to a message; sent at most once a second. */
+  read(conversation: string, messageNo: number): void {
+    this.#input({ type: "read", conversation, messageNo });
+  }
+
+  /** Shows the other members for six seconds that the user is typing. Call it with every key: it is sent every three seconds. */
+  typing(conversation: string): void {
+    this.#input({ type: "typing", conversation });
+  }
+
+  /**
+   * Sends a command that has no method of its own, such as `message.edit`, and returns the reply. Fails with a
+   * {@link Problem} if it is rejected (its `status` is 0), and with a {@link NetworkError} if the connection was lost: whether it
+   * took effect is unknown.
+   */
+  command<Op extends "message.edit" | "message.delete" | "history" | "read">(
+    op: Op,
+    d: Commands[Op],
+  ): Promise<ReplyOf<Op>> {
+    const ticket = ++this.#tickets;
+    return new Promise((resolve, reject) => {
+      const settle = (result: CommandResult) => {
+        this.#env.clearTimeout(timer);
+        this.#replies.delete(ticket);
+        if (!result) reject(new NetworkError("the connection was lost"));
+        else if ("err" in result) reject(commandProblem(result.err));
+        else resolve(result.ok as ReplyOf<Op>);
+      };
+      const timer = this.#env.setTimeout(() => settle(null), COMMAND_LIMIT);
+      this.#replies.set(ticket, settle);
+      if (this.#isOver) settle(null);
+      else this.#input({ type: "command", ticket, op, d });
+    });
+  }
+
+  /** Connects at once, unless the server has requested to wait. Browsers do so when the device is online again. */
+  online(): void {
+    this.#input({ type: "online" });
+  }
+
+  /** Closes the connection. Messages that were not sent stay in the outbox. */
+  close(): void {
+    this.#input({ type: "stop" });
+    if (!this.#core) this.#end();
+  }
+
+  // Start.
+
+  async #start(): Promise<void> {
+    const me = this.options.userId ?? (await this.#me());
+    if (!me || this.#isOver) return;
+    const { http } = this;
+    const { followAll = false } = this.options;
+    this.#name = `blegram ${http.baseUrl} ${me}`;
+    if (!this.options.outbox && this.#env.indexedDB) this.#outbox = indexedDbOutbox(this.#env.indexedDB, this.#name);
+    this.#core = new Core({ me, followAll, random: this.#env.random });
+    this.#line = this.#newLine();
+    if (!(this.#line instanceof SharedLine)) await this.#adopt();
+    for (const input of this.#inputs.splice(0)) this.#handle(input);
+    this.#handle({ type: "tick" });
+  }
+
+  /** The account, as soon as the server can be asked. */
+  async #me(): Promise<string | undefined> {
+    for (;;) {
+      try {
+        return (await this.http.call<Account>({ method: "GET", path: "/api/v1/me" })).data.id;
+      } catch (error) {
+        const { kind, detail } = failureOf(error);
+        if (this.#isOver) return undefined;
+        if (kind !== "temporary") {
+          this.#emit("stopped", { reason: detail, sessionEnded: kind === "unauthorized", code: undefined });
+          this.#end();
+          return undefined;
+        }
+        this.#emit("warning", { detail: `cannot ask who is logged in, retrying: ${detail}` });
+      }
+    }
+  }
+
+  #newLine(): Line {
+    const handlers = {
+      connected: () => this.#handle({ type: "connected" }),
+      failed: (failure) => this.#handle({ type: "handshakeFailed", failure }),
+      frame: (frame) => this.#handle({ type: "frame", frame }),
+      closed: (code, reason) => this.#handle({ type: "disconnected", code, reason }),
+    } satisfies LineHandlers;
+    const newSocket = (own: LineHandlers) => {
+      this.#socket = new SocketLine(this.http, own);
+      return this.#socket;
+    };
+    const { locks, BroadcastChannel, origin } = this.#env;
+    const { shareTabs = Boolean(origin) && this.http.auth.isShared } = this.options;
+    if (!shareTabs || !locks || !BroadcastChannel) return newSocket(handlers);
+    const orphaned = () => void this.#adopt();
+    return new SharedLine({ ...this.#env, locks }, this.#name, this.#tab, newSocket, { ...handlers, orphaned });
+  }
+
+  /** Takes over what tabs that were closed have not sent. */
+  async #adopt(): Promise<void> {
+    const { locks } = this.#env;
+    const isShared = this.#line instanceof SharedLine;
+    await this.#serially(async () => {
+      const live = isShared && locks ? await liveTabs(locks, this.#name) : undefined;
+      for (const { draft, error, tab } of await this.#outbox.load()) {
+        if (live?.has(tab) || this.#pending.has(draft.client_id)) continue;
+        await this.#outbox.put({ draft, error, tab: this.#tab });
+        this.#pending.set(draft.client_id, { draft, error });
+        if (error) this.#emit("failed", { draft, error });
+        else this.#handle({ type: "send", draft });
+      }
+    });
+  }
+
+  // Outbox.
+
+  async #store({ draft }: PendingMessage): Promise<void> {
+    await this.#started;
+    await this.#serially(() => this.#outbox.put({ draft, tab: this.#tab }));
+    this.#pending.delete(draft.client_id);
+    this.#pending.set(draft.client_id, { draft });
+    this.#input({ type: "send", draft });
+  }
+
+  async #settle(clientId: string): Promise<void> {
+    this.#pending.delete(clientId);
+    await this.#serially(() => this.#outbox.delete(clientId));
+  }
+
+  /** One operation after the other, so that messages stay in order. Without storage, messages are in memory. */
+  #serially(work: () => Promise<void>): Promise<void> {
+    const result = this.#storing.then(work).catch((error) => {
+      this.#emit("warning", { detail: `cannot store unsent messages: ${error}` });
+    });
+    this.#storing = result;
+    return result;
+  }
+
+  // Driver: executes what the core decides.
+
+  #input(input: Input): void {
+    if (this.#core) this.#handle(input);
+    else this.#inputs.push(input);
+  }
+
+  #handle(input: Input): void {
+    const core = this.#core;
+    if (!core || this.#isOver) return;
+    for (const output of core.handle(this.#env.now(), input)) this.#execute(output);
+    if (this.#isOver) return;
+    this.#env.clearTimeout(this.#timer);
+    const wake = core.wake();
+    if (wake === undefined) return;
+    const wait = Math.min(Math.max(0, wake - this.#env.now()), LONGEST_TIMER);
+    this.#timer = this.#env.setTimeout(() => this.#handle({ type: "tick" }), wait);
+  }
+
+  #execute(output: Output): void {
+    switch (output.type) {
+      case "update":
+        return this.#update(output.update);
+      case "reply":
+        return this.#replies.get(output.ticket)?.(output.result);
+      case "send":
+        return this.#line?.send(output.frame);
+      case "close":
+        return this.#line?.close();
+      case "connect":
+        return this.#line?.connect();
+      case "refresh":
+        return void this.#refresh();
+      case "load":
+        return void this.#load(output.conversation, output.after);
+    }
+  }
+
+  async #refresh(): Promise<void> {
+    const socket = this.#socket ?? new SocketLine(this.http, {} as LineHandlers);
+    const credential = await socket.renew().catch(failureOf);
+    this.#handle({ type: "token", credential });
+  }
+
+  async #load(conversation: string, after: number | undefined): Promise<void> {
+    const page = await this.#latest(conversation, after).catch(failureOf);
+    this.#handle({ type: "page", conversation, page });
+  }
+
+  /** The latest messages, oldest first; with `after`, all messages after that number. */
+  async #latest(conversation: string, after: number | undefined): Promise<Page> {
+    const limit = after === undefined ? FIRST_PAGE : FULL_PAGE;
+    const path = `/api/v1/conversations/${conversation}/messages`;
+    const load = async (cursor?: string) =>
+      (await this.http.call<MessagePage>({ method: "GET", path, query: { limit, cursor } })).data;
+    let page = await load();
+    // Of the first page: events that occur while the other pages load must not be missed.
+    const { last_seq } = page;
+    const messages = [...page.items];
+    while (after !== undefined && (messages.at(-1)?.message_no ?? 0) > after + 1 && page.next_cursor) {
+      page = await load(page.next_cursor);
+      messages.push(...page.items);
+    }
+    return { messages: messages.reverse(), last_seq };
+  }
+
+  #update({ name, data }: Update): void {
+    if (name === "sent") void this.#settle(data.draft.client_id);
+    if (name === "failed") {
+      this.#pending.set(data.draft.client_id, data);
+      void this.#serially(() => this.#outbox.put({ ...data, tab: this.#tab }));
+    }
+    if (name === "stopped") this.#end();
+    this.#emit(name, data as never);
+    if (name === "event" || name === "change") this.#emit(data.ev as never, data.d as never);
+  }
+
+  #emit<Name extends keyof GatewayEvents>(name: Name, data: GatewayEvents[Name]): void {
+    for (const listener of [...(this.#listeners.get(name) ?? [])]) {
+      try {
+        listener(data as never);
+      } catch (error) {
+        // A listener that fails must not disturb the connection.
+        this.#env.setTimeout(() => {
+          throw error;
+        }, 0);
+      }
+    }
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    this.#env.clearTimeout(this.#timer);
+    this.#stopWake();
+    this.#line?.dispose();
+    for (const settle of [...this.#replies.values()]) settle(null);
+  }
+}
+
+function commandProblem({ code, detail, errors, retry_after_ms }: CommandError): Problem {
+  const retryAfter = retry_after_ms === undefined || retry_after_ms === null ? undefined : retry_after_ms / 1000;
+  return new Problem(0, { code, detail, errors: errors ?? null }, retryAfter);
+}

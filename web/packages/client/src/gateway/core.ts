@@ -1,0 +1,428 @@
+// The client's logic as a state machine without I/O: takes inputs with the time of their arrival, and returns outputs that
+// the driver executes in order. It has all rules of the gateway for its clients (docs/protocol.md), so they are tested without
+// a network. It follows the reference client in Rust (crates/client/src/core).
+
+import { jitter } from "../backoff.js";
+import type { CommandError, MessageSentAnswer, SyncAnswer } from "../generated/gateway.js";
+import {
+  advanceLink,
+  connected,
+  disconnected,
+  handshakeFailed,
+  linkDue,
+  online,
+  ready,
+  refresh,
+  scheduleRefresh,
+  token,
+} from "./connecting.js";
+import { type Conversation, SECOND } from "./conversation.js";
+import type { ConversationChange, Draft, Failure, GatewayEvent, Input, Output, Page, ServerFrame } from "./io.js";
+import { isFailure, type Request } from "./link.js";
+import { isTooLong } from "./outbox.js";
+import { type Settings, State } from "./state.js";
+
+export type { Settings } from "./state.js";
+
+/** Pages that are loaded at the same time, and conversations that are pulled at the same time. */
+const CONCURRENCY = 4;
+/** Conversations in a pong, as the server allows. */
+const MAX_RECEIVED = 100;
+/** Number of events per `history` command. */
+const PULL = 100;
+/** `typing` is ignored within this time of the last one in the same conversation. */
+const TYPING = 3 * SECOND;
+const TEMPORARY = ["rate-limited", "unavailable", "internal", "overloaded"];
+
+/** The state machine. */
+export class Core {
+  readonly #state: State;
+
+  constructor(settings: Settings) {
+    this.#state = new State(settings);
+  }
+
+  /** Processes an input and returns the actions to execute. */
+  handle(now: number, input: Input): Output[] {
+    const state = this.#state;
+    if (state.isOver) return [];
+    this.#input(now, input);
+    if (!state.isOver) this.#advance(now);
+    return state.out.splice(0);
+  }
+
+  /** When to call `handle` with a tick if there is no other input before. */
+  wake(): number | undefined {
+    const state = this.#state;
+    const due = [state.refreshDue, linkDue(state), state.ready ? this.#commandDue() : undefined];
+    const canLoad = this.#loading() < CONCURRENCY;
+    for (const { pageDue, expected } of state.conversations.values()) {
+      due.push(canLoad ? pageDue : undefined, expected?.due);
+    }
+    return earliest(due);
+  }
+
+  /** Removes a message that was not sent; returns whether that was possible. */
+  drop(clientId: string): boolean {
+    return [...this.#state.conversations.values()].some(({ outbox }) => outbox.drop(clientId));
+  }
+
+  /** The highest `seq` up to which everything was applied. */
+  cursor(conversation: string): number | undefined {
+    return this.#state.conversations.get(conversation)?.timeline.cursor;
+  }
+
+  #input(now: number, input: Input): void {
+    const state = this.#state;
+    switch (input.type) {
+      case "page":
+        return this.#page(now, input.conversation, input.page);
+      case "token": {
+        const credential = token(state, now, input.credential);
+        if (credential) this.#send(now, { op: "auth" }, credential);
+        return;
+      }
+      case "connected":
+        return connected(state, now);
+      case "handshakeFailed":
+        return handshakeFailed(state, now, input.failure);
+      case "frame":
+        return this.#frame(now, input.frame);
+      case "disconnected":
+        return disconnected(state, now, input.code, input.reason);
+      case "follow":
+        state.follow(now, input.conversation);
+        return;
+      case "send":
+        return this.#draft(now, input.draft);
+      case "read":
+        return state.follow(now, input.conversation).read(input.messageNo);
+      case "typing":
+        return this.#typing(now, input.conversation);
+      case "command":
+        state.waiting.push({ request: { op: input.op, ticket: input.ticket }, d: input.d });
+        return;
+      case "online":
+        return online(state, now);
+      case "stop":
+        return state.stop("stopped");
+      case "open":
+        state.open = input.conversations;
+        break;
+      case "watch":
+        state.watched = input.users;
+        break;
+      case "subscribe":
+        for (const topic of input.topics) state.topics.add(topic);
+        break;
+      case "unsubscribe":
+        for (const topic of input.topics) state.topics.delete(topic);
+        if (state.ready) state.waiting.push({ request: { op: "unsubscribe" }, d: { topics: input.topics } });
+        return;
+      case "tick":
+        return;
+    }
+    // A sync sets all subscriptions.
+    if (state.ready) state.syncDue ??= now;
+  }
+
+  /** Executes everything that is due. */
+  #advance(now: number): void {
+    const state = this.#state;
+    let free = CONCURRENCY - this.#loading();
+    for (const [id, conversation] of state.conversations) {
+      conversation.checkExpected(now);
+      if (conversation.pageDue === undefined || conversation.pageDue > now || free <= 0) continue;
+      free--;
+      conversation.pageDue = undefined;
+      conversation.isLoading = true;
+      state.out.push({ type: "load", conversation: id, after: conversation.timeline.newest });
+    }
+    advanceLink(state, now);
+    if (state.ready && !state.isOver) this.#advanceCommands(now);
+  }
+
+  #loading(): number {
+    return [...this.#state.conversations.values()].filter(({ isLoading }) => isLoading).length;
+  }
+
+  #draft(now: number, draft: Draft): void {
+    const state = this.#state;
+    if (isTooLong(draft)) {
+      state.notSent(draft, { code: "body-too-large", detail: "a message can have at most 8 KiB" });
+    } else {
+      state.follow(now, draft.conversation_id).outbox.push(draft);
+    }
+  }
+
+  /** Is sent at once or not at all, and has no reply unless it is rejected. */
+  #typing(now: number, id: string): void {
+    const { ready: connection, typingDue, out, pace } = this.#state;
+    if (!connection || (typingDue.get(id) ?? 0) > now || this.#maySendAt() > now) return;
+    typingDue.set(id, now + TYPING);
+    pace.take(now);
+    out.push({ type: "send", frame: { id: connection.nextId(), op: "typing", d: { conversation_id: id } } });
+  }
+
+  #page(now: number, id: string, page: Page | Failure): void {
+    const state = this.#state;
+    const conversation = state.conversations.get(id);
+    if (!conversation) return;
+    conversation.isLoading = false;
+    if (!isFailure(page)) {
+      conversation.pageFailures = 0;
+      const known = conversation.timeline.load(page);
+      state.update("loaded", { ...page, conversation_id: id, known });
+    } else if (page.kind === "not-found") {
+      state.leave(id);
+    } else if (page.kind === "fatal") {
+      state.stop(`cannot load the messages: ${page.detail}`);
+    } else if (page.kind === "unauthorized") {
+      conversation.pageDue = now + SECOND;
+      refresh(state);
+    } else {
+      conversation.pageFailures++;
+      const wait = (page.retryAfterMs ?? 0) + jitter(conversation.pageFailures, state.settings.random);
+      conversation.pageDue = now + wait;
+      state.warn(`cannot load the latest messages, retrying: ${page.detail}`);
+    }
+  }
+
+  #frame(now: number, frame: ServerFrame): void {
+    const state = this.#state;
+    const { connection } = state;
+    // Any frame shows that the server is alive.
+    if (connection) connection.lastFrameAt = now;
+    if (frame.re !== undefined) return this.#reply(now, frame.re, frame);
+    if (frame.ping !== undefined) {
+      const recv: Record<string, number> = {};
+      for (const [id, { timeline }] of [...state.conversations].slice(-MAX_RECEIVED)) {
+        if (timeline.cursor !== undefined) recv[id] = timeline.cursor;
+      }
+      state.out.push({ type: "send", frame: { pong: frame.ping, recv } });
+    } else if (frame.ev !== undefined && frame.d) {
+      // Any event with a `seq` is one of a conversation, even if its name is unknown.
+      if (typeof frame.d["seq"] === "number") state.apply(frame as unknown as ConversationChange);
+      else this.#event(now, frame as unknown as GatewayEvent);
+    }
+  }
+
+  #event(now: number, event: GatewayEvent): void {
+    const state = this.#state;
+    switch (event.ev) {
+      case "ready":
+        return ready(state, now, event.d);
+      case "auth.expiring":
+        return refresh(state);
+      case "reconnect":
+        state.reconnectAt = now + event.d.after_ms;
+        return;
+      case "conversation.head":
+        state.raiseHead(now, event.d.conversation_id, event.d.last_seq);
+        break;
+      case "conversation.added":
+        this.#added(now, event.d.conversation.id);
+        break;
+      case "conversation.removed":
+        state.checkMembership(event.d.conversation_id);
+        break;
+    }
+    state.update("event", event);
+  }
+
+  /** This account was added to a conversation, perhaps again. */
+  #added(now: number, id: string): void {
+    const state = this.#state;
+    const conversation = state.conversations.get(id);
+    if (conversation) {
+      conversation.mustPull = true;
+      conversation.wasAdded = true;
+    } else if (state.settings.followAll) {
+      state.follow(now, id);
+    }
+  }
+
+  // Commands: which one is sent next, at the rate that the server allows.
+
+  #commandDue(): number | undefined {
+    const { conversations, waiting, syncDue } = this.#state;
+    const due = [syncDue, waiting.length > 0 ? 0 : undefined];
+    for (const [id, conversation] of conversations) due.push(this.#conversationDue(id, conversation));
+    const first = earliest(due);
+    return first === undefined ? undefined : Math.max(first, this.#maySendAt());
+  }
+
+  #maySendAt(): number {
+    return Math.max(this.#state.pausedUntil, this.#state.pace.due);
+  }
+
+  #conversationDue(id: string, { pullDue, outbox, reportDue }: Conversation): number | undefined {
+    return earliest([pullDue !== undefined && this.#canPull(id) ? pullDue : undefined, outbox.due, reportDue]);
+  }
+
+  /** One pull per conversation, and a few in all: the server runs the commands of a connection one by one. */
+  #canPull(id: string): boolean {
+    let pulls = 0;
+    for (const request of this.#state.connection?.pending() ?? []) {
+      if (request.op !== "history" || !("conversation" in request)) continue;
+      if (request.conversation === id) return false;
+      pulls++;
+    }
+    return pulls < CONCURRENCY;
+  }
+
+  #advanceCommands(now: number): void {
+    const { pace } = this.#state;
+    while (this.#maySendAt() <= now) {
+      const next = this.#nextCommand(now);
+      if (!next) return;
+      pace.take(now);
+      this.#send(now, next.request, next.d);
+    }
+  }
+
+  #nextCommand(now: number): { request: Request; d: object } | undefined {
+    const state = this.#state;
+    if (state.syncDue !== undefined && state.syncDue <= now) {
+      state.syncDue = undefined;
+      const { syncCursor: since, open, topics, watched: presence } = state;
+      return { request: { op: "sync" }, d: { ...(since && { since }), open, topics: [...topics], presence } };
+    }
+    const waiting = state.waiting.shift();
+    if (waiting) return waiting;
+    const ids = [...state.conversations.keys()];
+    const turn = ids.indexOf(state.lastTurn ?? "") + 1;
+    for (const id of [...ids.slice(turn), ...ids.slice(0, turn)]) {
+      const conversation = state.conversations.get(id) as Conversation;
+      const due = this.#conversationDue(id, conversation);
+      if (due === undefined || due > now) continue;
+      state.lastTurn = id;
+      return this.#conversationCommand(now, id, conversation);
+    }
+    return undefined;
+  }
+
+  #conversationCommand(now: number, id: string, conversation: Conversation): { request: Request; d: object } {
+    if (conversation.pullDue !== undefined && conversation.pullDue <= now && this.#canPull(id)) {
+      conversation.mustPull = false;
+      conversation.wasAdded = false;
+      const after = conversation.timeline.cursor;
+      return { request: { op: "history", conversation: id }, d: { conversation_id: id, after, limit: PULL } };
+    }
+    const draft = conversation.outbox.send(now);
+    if (draft) return { request: { op: "message.send", conversation: id }, d: draft };
+    const message_no = conversation.report(now);
+    return { request: { op: "read", conversation: id }, d: { conversation_id: id, message_no } };
+  }
+
+  #send(now: number, request: Request, d: object): void {
+    const { connection, out } = this.#state;
+    if (connection) out.push({ type: "send", frame: { id: connection.register(now, request), op: request.op, d } });
+  }
+
+  // Replies to commands.
+
+  #reply(now: number, id: number, { ok, err }: ServerFrame): void {
+    const state = this.#state;
+    const request = state.connection?.complete(id);
+    if (!request) return;
+    if ("ticket" in request) {
+      state.out.push({ type: "reply", ticket: request.ticket, result: err ? { err } : { ok } });
+    } else if (err) {
+      this.#rejected(now, request, err);
+    } else if (request.op === "sync") {
+      this.#synced(now, ok as SyncAnswer);
+    } else if (request.op === "auth") {
+      scheduleRefresh(state, now, (ok as { auth_expires_in_ms: number }).auth_expires_in_ms);
+    } else if ("conversation" in request) {
+      const conversation = state.conversations.get(request.conversation);
+      if (conversation && request.op === "history") this.#pulled(now, conversation, ok as never);
+      if (conversation && request.op === "message.send") this.#sent(now, conversation, ok as MessageSentAnswer);
+    }
+  }
+
+  #synced(now: number, answer: SyncAnswer): void {
+    const state = this.#state;
+    for (const { conversation_id, last_seq } of answer.heads) state.raiseHead(now, conversation_id, last_seq);
+    for (const id of answer.removed) state.checkMembership(id);
+    state.syncCursor = answer.cursor;
+    if (answer.more) state.syncDue = now;
+    state.update("synced", answer);
+    // One path for what is known of other users.
+    for (const d of answer.presence) state.update("event", { ev: "presence", d });
+  }
+
+  #pulled(
+    now: number,
+    conversation: Conversation,
+    {
+      events,
+      head_seq,
+      more,
+      reset,
+    }: { events: ConversationChange[]; head_seq: number; more: boolean; reset: boolean },
+  ): void {
+    const { timeline } = conversation;
+    if (reset) {
+      timeline.reset();
+      conversation.pageDue = now;
+      return;
+    }
+    const before = timeline.cursor;
+    for (const event of events) this.#state.apply(event);
+    timeline.raiseHead(head_seq);
+    conversation.mustPull ||= more;
+    // The announced events are not available yet. Pulling again at once would be a busy loop.
+    if (timeline.cursor === before) conversation.notPullBefore = now + SECOND;
+  }
+
+  #sent(now: number, conversation: Conversation, sent: MessageSentAnswer): void {
+    conversation.sent(now, sent.seq);
+    const draft = conversation.outbox.settle();
+    if (draft) this.#state.update("sent", { draft, sent });
+  }
+
+  #rejected(now: number, request: Exclude<Request, { ticket: number }>, error: CommandError): void {
+    const state = this.#state;
+    const id = "conversation" in request ? request.conversation : "";
+    const conversation = state.conversations.get(id);
+    const rejections = request.op === "message.send" ? (conversation?.outbox.rejections ?? 0) : 0;
+    const again = now + (error.retry_after_ms ?? SECOND + jitter(rejections, state.settings.random));
+    if (error.code === "rate-limited") state.pausedUntil = again;
+    if (TEMPORARY.includes(error.code)) {
+      this.#putOff(now, request.op, conversation, again);
+    } else if (request.op === "message.send") {
+      const draft = conversation?.outbox.settle();
+      if (draft) state.notSent(draft, error);
+    } else if (request.op === "sync" && state.syncCursor) {
+      state.syncCursor = undefined;
+      state.syncDue = now;
+    } else if (request.op === "history" && error.code === "not-found") {
+      if (conversation?.wasAdded) conversation.mustPull = true;
+      else state.leave(id);
+    } else if (request.op === "sync" || request.op === "history") {
+      state.stop(error.detail);
+    } else {
+      state.warn(`${request.op} was rejected: ${error.detail}`);
+    }
+  }
+
+  /** Repeats a command at `again`. */
+  #putOff(now: number, op: string, conversation: Conversation | undefined, again: number): void {
+    const state = this.#state;
+    if (op === "sync") state.syncDue = again;
+    else if (op === "auth") state.refreshDue = again;
+    else if (op === "message.send") conversation?.outbox.putOff(again);
+    else if (op === "read") conversation?.reportAgain(Math.max(again, now + SECOND));
+    else if (op === "history" && conversation) {
+      conversation.mustPull = true;
+      conversation.notPullBefore = again;
+    }
+  }
+}
+
+function earliest(times: (number | undefined)[]): number | undefined {
+  let first: number | undefined;
+  for (const time of times) if (time !== undefined && (first === undefined || time < first)) first = time;
+  return first;
+}

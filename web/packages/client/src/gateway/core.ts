@@ -32,6 +32,8 @@ const MAX_RECEIVED = 100;
 const PULL = 100;
 /** `typing` is ignored within this time of the last one in the same conversation. */
 const TYPING = 3 * SECOND;
+/** Waits for further subscriptions. */
+const SETTLE = 20;
 const TEMPORARY = ["rate-limited", "unavailable", "internal", "overloaded"];
 
 /** The state machine. */
@@ -122,8 +124,8 @@ export class Core {
       case "tick":
         return;
     }
-    // A sync sets all subscriptions.
-    if (state.ready) state.syncDue ??= now;
+    // A sync sets all subscriptions: those that a page makes when it opens, in one command.
+    if (state.ready) state.syncDue ??= now + SETTLE;
   }
 
   /** Executes everything that is due. */

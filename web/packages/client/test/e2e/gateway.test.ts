@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Client, Gateway, GatewayEvents, Message } from "../../src/index.js";
 import { PASSWORD, Server, unique } from "./server.js";
 
+const FIRST = "안녕하세요";
+
 let server: Server;
 beforeAll(async () => {
   server = await Server.start();
@@ -68,6 +70,8 @@ async function pair(on: Server = server) {
   await ann.users.follow(`@${names[1]}`);
   await bob.users.follow(`@${names[0]}`);
   const { id } = await ann.conversations.create({ members: [`@${names[1]}`] });
+  // Bob is a member from the first message on.
+  await ann.conversations.sendMessage(id, { client_id: crypto.randomUUID(), text: FIRST });
   return { names, ann, bob, id };
 }
 
@@ -78,7 +82,7 @@ describe("chat", () => {
     const bobs = screen(b, id);
     a.follow(id);
     b.follow(id);
-    await Promise.all([next(a, "loaded"), next(b, "loaded")]);
+    await Promise.all([next(a, "loaded"), next(b, "loaded"), next(a, "connected")]);
     const me = (await ann.users.getMe()).id;
     const synced = next(b, "synced", ({ topics }) => topics["timeline:home"] === "ok");
     const online = next(b, "presence", ({ user_id }) => user_id === me);
@@ -100,8 +104,8 @@ describe("chat", () => {
     const sent = next(a, "message.created", ({ message }) => message?.text === `${count - 1}`);
     await Promise.all([...Array(count).keys()].map((number) => a.send(id, { text: `${number}` })));
     const { message } = await sent;
-    await bobs.has(count);
-    expect(bobs.texts()).toEqual([...Array(count).keys()].map(String));
+    await bobs.has(count + 1);
+    expect(bobs.texts()).toEqual([FIRST, ...Array(count).keys()].map(String));
     expect(a.pending()).toEqual([]);
 
     const read = next(a, "conversation.read");
@@ -157,7 +161,7 @@ describe("failures", () => {
       }
       await lost;
       await own.restart();
-      await Promise.all(screens.map((shown) => shown.has((round + 1) * each * 2)));
+      await Promise.all(screens.map((shown) => shown.has((round + 1) * each * 2 + 1)));
     }
     for (const shown of screens) {
       expect(shown.repeated()).toBe(0);
@@ -189,9 +193,9 @@ describe("failures", () => {
     for (let number = 0; number < 30; number++) {
       await bob.conversations.sendMessage(id, { client_id: crypto.randomUUID(), text: `${number}` });
     }
-    await later.has(30);
-    expect(later.texts()).toEqual([...Array(30).keys()].map(String));
-    expect(shown.texts()).toEqual([]);
+    await later.has(31);
+    expect(later.texts()).toEqual([FIRST, ...Array(30).keys()].map(String));
+    expect(shown.texts()).toEqual([FIRST]);
   });
 
   test("a stopping server names the time to come back", async () => {

@@ -192,7 +192,8 @@ export class Gateway {
     if (!this.options.outbox && this.#env.indexedDB) this.#outbox = indexedDbOutbox(this.#env.indexedDB, this.#name);
     this.#core = new Core({ me, followAll, random: this.#env.random });
     this.#line = this.#newLine();
-    if (!(this.#line instanceof SharedLine)) await this.#adopt();
+    if (this.#line instanceof SharedLine) await this.#line.held;
+    else await this.#adopt();
     for (const input of this.#inputs.splice(0)) this.#handle(input);
     this.#handle({ type: "tick" });
   }

@@ -69,6 +69,9 @@ const tabLock = (name: string, tab: string) => `${name} tab ${tab}`;
 const newSeat = (): Seat => ({ isConnected: false, open: [], topics: new Set(), presence: [], recv: {} });
 
 export class SharedLine implements Line {
+  /** Resolves when this tab counts as open. */
+  readonly held: Promise<void>;
+  #isHeld = false;
   readonly #channel: BroadcastChannel;
   #lead: Leadership | undefined;
   /** The leader that answered last. */
@@ -90,15 +93,21 @@ export class SharedLine implements Line {
     const Channel = env.BroadcastChannel as typeof BroadcastChannel;
     this.#channel = new Channel(name);
     this.#channel.onmessage = ({ data }) => this.#receive(data);
-    void this.#hold(tabLock(name, tab));
-    this.#post({ type: "hello", from: tab });
-    this.#elect();
+    // Before others learn of this tab: without its lock they would take it for closed.
+    this.held = this.#hold(tabLock(name, tab)).then(() => {
+      if (this.#end.signal.aborted) return;
+      this.#isHeld = true;
+      this.#post({ type: "hello", from: tab });
+      this.#elect();
+      if (this.#state === "connecting") this.connect();
+    });
   }
 
   // As a tab.
 
   connect(): void {
     this.#state = "connecting";
+    if (!this.#isHeld) return;
     if (this.#lead) return this.#join(this.tab);
     this.#post({ type: "connect", from: this.tab });
     this.#patience ??= this.env.setTimeout(() => {
@@ -165,14 +174,18 @@ export class SharedLine implements Line {
 
   // Election.
 
-  /** Holds a lock until the end. */
-  async #hold(name: string): Promise<void> {
+  /** Holds a lock until the end; resolves when it is granted. */
+  #hold(name: string): Promise<void> {
     const { signal } = this.#end;
-    const held = this.env.locks.request(
-      name,
-      () => new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve())),
-    );
-    await held.catch(() => {});
+    const end = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+    return new Promise((resolve) => {
+      const hold = () => {
+        resolve();
+        return end;
+      };
+      // Aborted by the end.
+      this.env.locks.request(name, { signal }, hold).catch(() => resolve());
+    });
   }
 
   #elect(steal = false): void {
@@ -208,11 +221,10 @@ export class SharedLine implements Line {
       timer: undefined,
       resign,
     };
-    const wasConnecting = this.#state === "connecting";
     this.#lost(undefined, "another tab had the connection");
     this.#lead = lead;
     this.#post({ type: "leader", from: this.tab });
-    if (wasConnecting) this.#join(this.tab);
+    if (this.#state === "connecting") this.#join(this.tab);
     void liveTabs(this.env.locks, this.name).then((tabs) => {
       for (const tab of tabs) this.#watch(tab);
       this.handlers.orphaned();

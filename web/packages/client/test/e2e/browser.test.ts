@@ -86,16 +86,13 @@ async function expectTexts(page: Page, expected: string[]): Promise<void> {
   expect(await page.evaluate(() => [window.app.texts(), window.app.repeated])).toEqual([expected, 0]);
 }
 
-/** Counts the sockets that tabs have open. */
-function countSockets(pages: Page[]): () => number {
+/** Counts the sockets that a tab has open. */
+function countSockets(page: Page): () => number {
   const open = new Set<object>();
-  for (const page of pages) {
-    page.on("websocket", (socket) => {
-      open.add(socket);
-      socket.on("close", () => open.delete(socket));
-    });
-    page.on("close", () => open.clear());
-  }
+  page.on("websocket", (socket) => {
+    open.add(socket);
+    socket.on("close", () => open.delete(socket));
+  });
   return () => open.size;
 }
 
@@ -187,9 +184,11 @@ describe("several tabs", () => {
     const first = await newTab(context);
     const { bob, id } = await withBob(first);
     const tabs = [first, await newTab(context), await newTab(context)];
-    const sockets = tabs.map((page) => countSockets([page]));
-    for (const page of tabs) await open(page, id);
-    for (const page of tabs) await connected(page);
+    const sockets = tabs.map(countSockets);
+    for (const page of tabs) {
+      await open(page, id);
+      await connected(page);
+    }
     expect(sockets.map((count) => count())).toEqual([1, 0, 0]);
 
     const texts = ["0"];

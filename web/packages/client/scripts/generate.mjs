@@ -134,14 +134,17 @@ ${[...groups.keys()].map((group) => `  ${group}: ${typeName(group)};`).join("\n"
 }
 `;
 
+const lineOf = (operation) =>
+  [operation.method.replace("GET", ""), shortPath(operation), flagsOf(operation)].filter(Boolean).join(" ");
+const shortPath = ({ path }) => path.replace("/api/v1", "").replace(/\{\w+\}/g, "*");
 const lines = [...groups].map(([group, members]) => {
   const rows = members.map(
     (operation) =>
-      `    ${nameOf(operation)}: "${`${operation.method} ${operation.path.replace("/api/v1", "")} ${flagsOf(operation)}`.trim()}",`,
+      `    ${nameOf(operation)}: "${lineOf(operation)}",`,
   );
   return `  ${group}: {\n${rows.join("\n")}\n  },`;
 });
-const operationsFile = `${NOTICE}/** Method, path (below \`/api/v1\` unless it begins with a dot) and flags of each operation: see \`operation.ts\`. */
+const operationsFile = `${NOTICE}/** Method, path and flags of each operation: see \`operation.ts\`. */
 export const operations: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 ${lines.join("\n")}
 };

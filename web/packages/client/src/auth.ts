@@ -1,6 +1,7 @@
 import type { Tokens } from "./generated/models.js";
 import type { Call, Http } from "./http.js";
-import { AbortError, Problem } from "./problem.js";
+import { abortable } from "./environment.js";
+import { Problem } from "./problem.js";
 
 /** What a call is authenticated with. */
 export interface Credential {
@@ -165,7 +166,7 @@ export function tokenAuth(options: TokenAuthOptions = {}): Auth {
       if (call.isAnonymous || !call.path.startsWith("/")) return { headers: {}, mode: "omit" };
       const current = await load();
       if (current && expiresAt !== undefined && expiresAt < now() + EARLY) {
-        await waitFor(renew(http, current.access_token), call.signal);
+        await abortable(renew(http, current.access_token), call.signal);
       }
       const headers: Record<string, string> = tokens ? { authorization: `Bearer ${tokens.access_token}` } : {};
       return { headers, mode: "omit" };
@@ -191,15 +192,4 @@ export function tokenAuth(options: TokenAuthOptions = {}): Auth {
       return tokens?.access_token;
     },
   };
-}
-
-/** The refresh goes on for others, also if this caller gives up. */
-function waitFor<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return promise;
-  return new Promise<T>((resolve, reject) => {
-    const abort = () => reject(new AbortError(signal));
-    if (signal.aborted) abort();
-    signal.addEventListener("abort", abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  });
 }

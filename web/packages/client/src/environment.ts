@@ -1,3 +1,5 @@
+import { AbortError } from "./problem.js";
+
 // What the client needs of its platform. Everything can be replaced, for React Native, for tests, for other transports.
 
 /** The part of `WebSocket` that the client uses. */
@@ -85,24 +87,23 @@ export function uuid7(env: Pick<Environment, "random">, unixMs = Date.now()): st
   return `${time.slice(0, 8)}-${time.slice(8)}-7${hex(3)}-${variant}${hex(3)}-${hex(12)}`;
 }
 
-/** Waits; rejects when `signal` aborts. */
-export function sleep(env: Environment, ms: number, signal?: AbortSignal): Promise<void> {
-  return abortable((done) => {
-    const timer = env.setTimeout(done, ms);
-    return () => env.clearTimeout(timer);
-  }, signal);
+/** Waits. */
+export function sleep(env: Environment, ms: number, signal: AbortSignal | undefined): Promise<void> {
+  let timer: unknown;
+  const end = new Promise<void>((resolve) => {
+    timer = env.setTimeout(resolve, ms);
+  });
+  return abortable(end, signal).finally(() => env.clearTimeout(timer));
 }
 
-function abortable(start: (done: () => void) => () => void, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = () => {
-      cancel();
-      reject(signal?.reason);
-    };
-    const cancel = start(() => {
-      signal?.removeEventListener("abort", stop);
-      resolve();
-    });
-    signal?.addEventListener("abort", stop, { once: true });
+/** Fails with an {@link AbortError} when `signal` aborts, while what was begun goes on for others. */
+export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return promise;
+  let abort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(new AbortError(signal));
   });
+  signal.addEventListener("abort", abort);
+  if (signal.aborted) abort();
+  return Promise.race([promise, aborted]).finally(() => signal.removeEventListener("abort", abort));
 }

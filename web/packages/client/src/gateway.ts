@@ -159,7 +159,7 @@ export class Gateway {
       const settle = (result: CommandResult) => {
         this.#env.clearTimeout(timer);
         this.#replies.delete(ticket);
-        if (!result) reject(new NetworkError("the connection was lost"));
+        if (!result) reject(new NetworkError("connection lost"));
         else if ("err" in result) reject(commandProblem(result.err));
         else resolve(result.ok as ReplyOf<Op>);
       };
@@ -211,7 +211,7 @@ export class Gateway {
           this.#end();
           return undefined;
         }
-        this.#emit("warning", { detail: `cannot ask who is logged in, retrying: ${detail}` });
+        this.#emit("warning", { detail: `cannot load the account: ${detail}` });
       }
     }
   }
@@ -268,7 +268,7 @@ export class Gateway {
   /** One operation after the other, so that messages stay in order. Without storage, messages are in memory. */
   #serially(work: () => Promise<void>): Promise<void> {
     const result = this.#storing.then(work).catch((error) => {
-      this.#emit("warning", { detail: `cannot store unsent messages: ${error}` });
+      this.#emit("warning", { detail: `cannot store messages: ${error}` });
     });
     this.#storing = result;
     return result;

@@ -102,9 +102,7 @@ export class Http {
         }
         const wait = delay(error, attempt, env.random);
         if (call.isOnce || !mayRepeat(error, isRepeatable) || env.now() + wait >= deadline) throw error;
-        await sleep(env, wait, call.signal).catch(() => {
-          throw new AbortError(call.signal as AbortSignal);
-        });
+        await sleep(env, wait, call.signal);
       }
     }
   }
@@ -120,7 +118,7 @@ export class Http {
     const controller = new AbortController();
     const abort = () => controller.abort();
     call.signal?.addEventListener("abort", abort);
-    const limit = isFile(call.body) ? Number.POSITIVE_INFINITY : this.limits.attempt;
+    const limit = isFile(call.body) ? Infinity : this.limits.attempt;
     let timedOut = false;
     const timer = env.setTimeout(
       () => {
@@ -152,8 +150,7 @@ export class Http {
 }
 
 function isFile(body: unknown): boolean {
-  const { FormData, Blob } = globalThis as Partial<typeof globalThis>;
-  return (FormData && body instanceof FormData) || (Blob && body instanceof Blob) || body instanceof Uint8Array;
+  return body instanceof FormData || body instanceof Blob;
 }
 
 function parse<T>(response: Response, text: string): Answer<T> {

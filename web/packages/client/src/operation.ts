@@ -9,6 +9,7 @@ import { type PageOf, Pages } from "./pages.js";
 /** An operation of the table: `POST /posts bk`. */
 export interface Operation {
   method: string;
+  /** With `*` for each variable. */
   path: string;
   /**
    * b JSON body, f form body, q query, c body with `client`, k takes an `Idempotency-Key`, n needs no login, r idempotent,
@@ -18,15 +19,17 @@ export interface Operation {
 }
 
 export function parseOperation(line: string): Operation {
-  const [method = "", path = "", flags = ""] = line.split(" ");
+  // GET is left out.
+  const [method = "", path = "", flags = ""] = (line.startsWith("/") ? `GET ${line}` : line).split(" ");
   return { method, path: path.startsWith("/.") ? path : `/api/v1${path}`, has: (flag) => flags.includes(flag) };
 }
 
 /** The path with its variables; takes them from the front of `values`. */
 export function fillPath(path: string, values: unknown[]): string {
-  return path.replace(/\{(\w+)\}/g, (_, name: string) => {
+  return path.replace(/\*|\{\w+\}/g, () => {
     const value = values.shift();
-    if (typeof value !== "string" || value === "") throw new TypeError(`${name} is missing`);
+    // An empty one would be the path of another operation.
+    if (typeof value !== "string" || !value) throw new TypeError(`an id of ${path} is missing`);
     return encodeURIComponent(value);
   });
 }

@@ -119,7 +119,7 @@ function progressFetch(http: Http, report: UploadOptions["onProgress"]): typeof 
   };
 }
 
-/** `fetch` by an `XMLHttpRequest`, which reports how much of the body was sent. */
+/** `fetch` by an `XMLHttpRequest`, which reports how much of the body was sent. With the headers that the client reads. */
 function xhrFetch(
   Xhr: typeof XMLHttpRequest,
   url: string,
@@ -134,10 +134,7 @@ function xhrFetch(
     xhr.upload.onprogress = (event) => report(event.loaded, event.total);
     xhr.onload = () => {
       const received = new Headers();
-      for (const line of xhr.getAllResponseHeaders().trim().split(/\r?\n/)) {
-        const colon = line.indexOf(":");
-        if (colon > 0) received.append(line.slice(0, colon), line.slice(colon + 1).trim());
-      }
+      for (const name of ["etag", "retry-after", "x-request-id"]) received.set(name, xhr.getResponseHeader(name) ?? "");
       const { status } = xhr;
       const isEmpty = status === 204 || status === 205 || status === 304;
       resolve(new Response(isEmpty ? null : xhr.responseText, { status, headers: received }));

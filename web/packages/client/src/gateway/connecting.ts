@@ -10,7 +10,7 @@ import type { State } from "./state.js";
 /** When the connection needs attention; `undefined` if something else must happen before. */
 export function linkDue({ link, reconnectAt }: State): number | undefined {
   if (link.state === "waiting") return link.due;
-  if (link.state === "open") return Math.min(link.connection.deadAt, reconnectAt ?? Number.POSITIVE_INFINITY);
+  if (link.state === "open") return Math.min(link.connection.deadAt, reconnectAt ?? Infinity);
   return undefined;
 }
 
@@ -19,9 +19,9 @@ export function advanceLink(state: State, now: number): void {
   const { connection } = state;
   if (connection) {
     const isDead = connection.deadAt <= now;
-    if (isDead || (state.reconnectAt ?? Number.POSITIVE_INFINITY) <= now) {
+    if (isDead || (state.reconnectAt ?? Infinity) <= now) {
       state.out.push({ type: "close" });
-      disconnected(state, now, undefined, isDead ? "no response" : "requested by the server");
+      disconnected(state, now, undefined, isDead ? "no response" : "reconnect");
     }
   }
   if (state.link.state === "waiting" && state.link.due <= now && !state.isOver) connect(state, false);
@@ -41,7 +41,7 @@ export function ready(state: State, now: number, event: ReadyEvent): void {
   const { connection } = state;
   if (!connection) return;
   if (event.user_id !== state.settings.me) {
-    state.stop("the connection belongs to another account", { sessionEnded: true });
+    state.stop("connection of another account", { sessionEnded: true });
     return;
   }
   connection.isReady = true;
@@ -72,7 +72,7 @@ export function handshakeFailed(state: State, now: number, failure: Failure): vo
       return;
     }
     default:
-      state.stop(`the server rejected the connection: ${failure.detail}`);
+      state.stop(`connection rejected: ${failure.detail}`);
   }
 }
 
@@ -86,7 +86,7 @@ export function disconnected(state: State, now: number, code: number | undefined
   state.reconnectAt = undefined;
   const hint = requested ?? reconnectDelay(code, reason);
   if (isFinal(code)) {
-    state.stop(`the server closed the connection: ${reason} (${code})`, { sessionEnded: code === 4500, code });
+    state.stop(`connection closed: ${reason} (${code})`, { sessionEnded: code === 4500, code });
   } else if (code === 4001) {
     state.link = { state: "needsToken", due: now };
     state.update("disconnected", { reason, retry_in_ms: 0 });
@@ -131,11 +131,11 @@ export function token(state: State, now: number, credential: AuthCommand | Failu
   const { kind, detail, retryAfterMs } = credential;
   if (kind === "temporary") {
     state.refreshDue = now + state.backoff.next(retryAfterMs);
-    state.warn(`cannot renew the login, retrying: ${detail}`);
+    state.warn(`cannot renew the login: ${detail}`);
   } else if (kind === "fatal") {
     state.stop(`cannot renew the login: ${detail}`);
   } else {
-    state.stop("the session has ended; log in again", { sessionEnded: true });
+    state.stop("the session has ended", { sessionEnded: true });
   }
   return undefined;
 }

@@ -69,11 +69,6 @@ export class Core {
     return [...this.#state.conversations.values()].some(({ outbox }) => outbox.drop(clientId));
   }
 
-  /** The highest `seq` up to which everything was applied. */
-  cursor(conversation: string): number | undefined {
-    return this.#state.conversations.get(conversation)?.timeline.cursor;
-  }
-
   #input(now: number, input: Input): void {
     const state = this.#state;
     switch (input.type) {
@@ -151,7 +146,7 @@ export class Core {
   #draft(now: number, draft: Draft): void {
     const state = this.#state;
     if (isTooLong(draft)) {
-      state.notSent(draft, { code: "body-too-large", detail: "a message can have at most 8 KiB" });
+      state.notSent(draft, { code: "body-too-large", detail: "at most 8 KiB" });
     } else {
       state.follow(now, draft.conversation_id).outbox.push(draft);
     }
@@ -178,7 +173,7 @@ export class Core {
     } else if (page.kind === "not-found") {
       state.leave(id);
     } else if (page.kind === "fatal") {
-      state.stop(`cannot load the messages: ${page.detail}`);
+      state.stop(`cannot load messages: ${page.detail}`);
     } else if (page.kind === "unauthorized") {
       conversation.pageDue = now + SECOND;
       refresh(state);
@@ -186,7 +181,7 @@ export class Core {
       conversation.pageFailures++;
       const wait = (page.retryAfterMs ?? 0) + jitter(conversation.pageFailures, state.settings.random);
       conversation.pageDue = now + wait;
-      state.warn(`cannot load the latest messages, retrying: ${page.detail}`);
+      state.warn(`cannot load messages: ${page.detail}`);
     }
   }
 

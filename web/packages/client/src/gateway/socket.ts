@@ -87,7 +87,7 @@ export class SocketLine implements Line {
       this.#socket = undefined;
       // 1005 and 1006 stand for a missing code.
       if (isOpen)
-        handlers.closed(code === 1005 || code === 1006 ? undefined : code, reason || "the connection was lost");
+        handlers.closed(code === 1005 || code === 1006 ? undefined : code, reason || "connection lost");
       else void this.#diagnose();
     };
   }
@@ -95,7 +95,7 @@ export class SocketLine implements Line {
   /** Browsers hide why a handshake was rejected, so another operation is asked, with the same checks. */
   async #diagnose(): Promise<void> {
     const generation = this.#generation;
-    let failure: Failure = { kind: "temporary", detail: "the connection was rejected" };
+    let failure: Failure = { kind: "temporary", detail: "connection rejected" };
     try {
       await this.http.call({ method: "GET", path: "/api/v1/gateway/status", isOnce: true });
     } catch (error) {

@@ -97,7 +97,7 @@ export class State {
     if (!conversation) return;
     this.conversations.delete(id);
     for (const draft of conversation.outbox.drafts) {
-      this.notSent(draft, { code: "not-found", detail: "you are not in this conversation" });
+      this.notSent(draft, { code: "not-found", detail: "not a member" });
     }
     this.update("left", { conversation_id: id });
   }

@@ -10,6 +10,7 @@ import type { Line, LineHandlers } from "./socket.js";
 
 /** A leader that does not answer within this time is frozen: another tab takes over. */
 const PATIENCE = 3000;
+const TAKEN_OVER = "taken over by another tab";
 
 type Message =
   | { type: "connect" | "hello" | "close" | "leader"; from: string }
@@ -119,7 +120,7 @@ export class SharedLine implements Line {
     const lead = this.#lead;
     if (type === "leader" && !lead) {
       if (this.#state === "connecting") this.connect();
-      else this.#lost(undefined, "another tab has taken over");
+      else this.#lost(undefined, TAKEN_OVER);
     }
     if (!lead) return;
     this.#watch(from);
@@ -186,7 +187,7 @@ export class SharedLine implements Line {
   #rule(resign: () => void): void {
     const { env, tab } = this;
     this.#resign = resign;
-    this.#lost(undefined, "another tab had the connection");
+    this.#lost(undefined, TAKEN_OVER);
     this.#lead = new Leader(env, tab, this.newSocket, (report) => {
       if (report.to === tab) this.#deliver(report);
       else this.#post({ ...report, by: tab });
@@ -204,7 +205,7 @@ export class SharedLine implements Line {
     // Others already follow another tab.
     this.#lead = undefined;
     this.#watched.clear();
-    lead?.close("another tab has taken over");
+    lead?.close(TAKEN_OVER);
     if (this.#state === "connecting") this.connect();
   }
 

@@ -145,7 +145,7 @@ describe("requests and responses", () => {
     expect(login?.body).toEqual({ login: "ann", password: "x", client: "browser" });
     expect(timeline?.headers).not.toHaveProperty("idempotency-key");
     expect(login?.headers).not.toHaveProperty("idempotency-key");
-    expect(() => client.posts.get("")).toThrow("post is missing");
+    expect(() => client.posts.get("")).toThrow("an id of /api/v1/posts/* is missing");
   });
 
   test("a problem has its code, fields, request and time", async () => {

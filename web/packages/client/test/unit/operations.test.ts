@@ -39,7 +39,7 @@ const table = Object.entries(operations).flatMap(([group, lines]) =>
 );
 
 test("every operation of the document has one method", () => {
-  const key = ({ method, path }: { method: string; path: string }) => `${method} ${path}`;
+  const key = ({ method, path }: { method: string; path: string }) => `${method} ${path.replace(/\{\w+\}/g, "*")}`;
   expect(table.map(key).sort()).toEqual(documented.map(key).sort());
   expect(new Set(table.map(({ group, name }) => `${group}.${name}`)).size).toBe(table.length);
 });

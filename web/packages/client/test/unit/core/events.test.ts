@@ -27,7 +27,8 @@ describe("events", () => {
     world.event("conversation.painted", { conversation_id: ROOMS[0], seq: 2, message: null });
     world.bobSends(0, "two");
     world.run();
-    expect(world.core.cursor(ROOMS[0])).toBe(3);
+    const pong = world.core.handle(world.now, { type: "frame", frame: { ping: 1 } });
+    expect(pong).toMatchObject([{ frame: { recv: { [ROOMS[0]]: 3 } } }]);
     expect(world.of("change").map(({ ev }) => ev)).toEqual(["message.created", "conversation.painted", "message.created"]);
     expect(world.of("warning")).toEqual([]);
   });

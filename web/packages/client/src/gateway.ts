@@ -1,7 +1,7 @@
 import { type Environment, uuid7 } from "./environment.js";
 import { Core } from "./gateway/core.js";
 import { failureOf } from "./gateway/failure.js";
-import type { CommandResult, Draft, Input, Output, Page, ReplyOf, Update, Updates } from "./gateway/io.js";
+import type { CommandResult, Draft, Inputs, Output, Page, ReplyOf, Update, Updates } from "./gateway/io.js";
 import { type Line, type LineHandlers, SocketLine } from "./gateway/socket.js";
 import { indexedDbOutbox, memoryOutbox, type OutboxStore, type PendingMessage } from "./gateway/storage.js";
 import { liveTabs, SharedLine } from "./gateway/tabs.js";
@@ -27,6 +27,7 @@ export type NewMessage = Omit<Draft, "conversation_id" | "client_id"> & { client
 /** All events of the server and all updates of the client, by name. */
 export type GatewayEvents = Events & Updates;
 
+type Input = (core: Inputs) => void;
 type Listener = (data: never) => void;
 
 /** For the reply to a command, also while there is no connection. */
@@ -83,26 +84,26 @@ export class Gateway {
 
   /** Follows a conversation: `loaded` with its latest messages, then each event once and in order. */
   follow(conversation: string): void {
-    this.#input({ type: "follow", conversation });
+    this.#input((core) => core.follow(conversation));
   }
 
   /** Sets the conversations on the screen (at most 16), which receive `typing`. */
   open(conversations: string[]): void {
-    this.#input({ type: "open", conversations });
+    this.#input((core) => core.open(conversations));
   }
 
   /** Subscribes to topics, such as `timeline:home`, on this connection and later ones. */
   subscribe(...topics: string[]): void {
-    this.#input({ type: "subscribe", topics });
+    this.#input((core) => core.subscribe(topics));
   }
 
   unsubscribe(...topics: string[]): void {
-    this.#input({ type: "unsubscribe", topics });
+    this.#input((core) => core.unsubscribe(topics));
   }
 
   /** Sets the users (at most 100) whose `presence` to watch. */
   watch(users: string[]): void {
-    this.#input({ type: "watch", users });
+    this.#input((core) => core.watch(users));
   }
 
   /**
@@ -137,12 +138,12 @@ export class Gateway {
 
   /** Marks a conversation as read up to a message; sent at most once a second. */
   read(conversation: string, messageNo: number): void {
-    this.#input({ type: "read", conversation, messageNo });
+    this.#input((core) => core.read(conversation, messageNo));
   }
 
   /** Shows the other members for six seconds that the user is typing. Call it with every key: it is sent every three seconds. */
   typing(conversation: string): void {
-    this.#input({ type: "typing", conversation });
+    this.#input((core) => core.typing(conversation));
   }
 
   /**
@@ -166,18 +167,18 @@ export class Gateway {
       const timer = this.#env.setTimeout(() => settle(null), COMMAND_LIMIT);
       this.#replies.set(ticket, settle);
       if (this.#isOver) settle(null);
-      else this.#input({ type: "command", ticket, op, d });
+      else this.#input((core) => core.command(ticket, op, d));
     });
   }
 
   /** Connects at once, unless the server has requested to wait. Browsers do so when the device is online again. */
   online(): void {
-    this.#input({ type: "online" });
+    this.#input((core) => core.online());
   }
 
   /** Closes the connection. Messages that were not sent stay in the outbox. */
   close(): void {
-    this.#input({ type: "stop" });
+    this.#input((core) => core.stop());
     if (!this.#core) this.#end();
   }
 
@@ -195,7 +196,7 @@ export class Gateway {
     if (this.#line instanceof SharedLine) await this.#line.held;
     else await this.#adopt();
     for (const input of this.#inputs.splice(0)) this.#handle(input);
-    this.#handle({ type: "tick" });
+    this.#handle(() => {});
   }
 
   /** The account, as soon as the server can be asked. */
@@ -218,10 +219,10 @@ export class Gateway {
 
   #newLine(): Line {
     const handlers = {
-      connected: () => this.#handle({ type: "connected" }),
-      failed: (failure) => this.#handle({ type: "handshakeFailed", failure }),
-      frame: (frame) => this.#handle({ type: "frame", frame }),
-      closed: (code, reason) => this.#handle({ type: "disconnected", code, reason }),
+      connected: () => this.#handle((core) => core.connected()),
+      failed: (failure) => this.#handle((core) => core.failed(failure)),
+      frame: (frame) => this.#handle((core) => core.frame(frame)),
+      closed: (code, reason) => this.#handle((core) => core.closed(code, reason)),
     } satisfies LineHandlers;
     const newSocket = (own: LineHandlers) => {
       this.#socket = new SocketLine(this.http, own);
@@ -245,7 +246,7 @@ export class Gateway {
         await this.#outbox.put({ draft, error, tab: this.#tab });
         this.#pending.set(draft.client_id, { draft, error });
         if (error) this.#emit("failed", { draft, error });
-        else this.#handle({ type: "send", draft });
+        else this.#handle((core) => core.send(draft));
       }
     });
   }
@@ -257,7 +258,7 @@ export class Gateway {
     await this.#serially(() => this.#outbox.put({ draft, tab: this.#tab }));
     this.#pending.delete(draft.client_id);
     this.#pending.set(draft.client_id, { draft });
-    this.#input({ type: "send", draft });
+    this.#input((core) => core.send(draft));
   }
 
   async #settle(clientId: string): Promise<void> {
@@ -290,7 +291,7 @@ export class Gateway {
     const wake = core.wake();
     if (wake === undefined) return;
     const wait = Math.min(Math.max(0, wake - this.#env.now()), LONGEST_TIMER);
-    this.#timer = this.#env.setTimeout(() => this.#handle({ type: "tick" }), wait);
+    this.#timer = this.#env.setTimeout(() => this.#handle(() => {}), wait);
   }
 
   #execute(output: Output): void {
@@ -315,12 +316,12 @@ export class Gateway {
   async #refresh(): Promise<void> {
     const socket = this.#socket ?? new SocketLine(this.http, {} as LineHandlers);
     const credential = await socket.renew().catch(failureOf);
-    this.#handle({ type: "token", credential });
+    this.#handle((core) => core.token(credential));
   }
 
   async #load(conversation: string, after: number | undefined): Promise<void> {
     const page = await this.#latest(conversation, after).catch(failureOf);
-    this.#handle({ type: "page", conversation, page });
+    this.#handle((core) => core.page(conversation, page));
   }
 
   /** The latest messages, oldest first; with `after`, all messages after that number. */

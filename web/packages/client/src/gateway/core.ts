@@ -3,7 +3,7 @@
 // a network. It follows the reference client in Rust (crates/client/src/core).
 
 import { jitter } from "../backoff.js";
-import type { CommandError, MessageSentAnswer, SyncAnswer } from "../generated/gateway.js";
+import type { AuthCommand, CommandError, MessageSentAnswer, SyncAnswer } from "../generated/gateway.js";
 import {
   advanceLink,
   connected,
@@ -17,7 +17,7 @@ import {
   token,
 } from "./connecting.js";
 import { type Conversation, SECOND } from "./conversation.js";
-import type { ConversationChange, Draft, Failure, GatewayEvent, Input, Output, Page, ServerFrame } from "./io.js";
+import type { ConversationChange, Draft, Failure, GatewayEvent, Inputs, Output, Page, ServerFrame } from "./io.js";
 import { isFailure, type Request } from "./link.js";
 import { isTooLong } from "./outbox.js";
 import { type Settings, State } from "./state.js";
@@ -37,18 +37,21 @@ const SETTLE = 20;
 const TEMPORARY = ["rate-limited", "unavailable", "internal", "overloaded"];
 
 /** The state machine. */
-export class Core {
+export class Core implements Inputs {
   readonly #state: State;
+  /** The time of the input. */
+  #now = 0;
 
   constructor(settings: Settings) {
     this.#state = new State(settings);
   }
 
-  /** Processes an input and returns the actions to execute. */
-  handle(now: number, input: Input): Output[] {
+  /** Processes an input at a time, which may be none, and returns the actions to execute. */
+  handle(now: number, input: (core: Inputs) => void): Output[] {
     const state = this.#state;
     if (state.isOver) return [];
-    this.#input(now, input);
+    this.#now = now;
+    input(this);
     if (!state.isOver) this.#advance(now);
     return state.out.splice(0);
   }
@@ -69,58 +72,67 @@ export class Core {
     return [...this.#state.conversations.values()].some(({ outbox }) => outbox.drop(clientId));
   }
 
-  #input(now: number, input: Input): void {
+  token(credential: AuthCommand | Failure): void {
+    const valid = token(this.#state, this.#now, credential);
+    if (valid) this.#send(this.#now, { op: "auth" }, valid);
+  }
+
+  connected(): void {
+    connected(this.#state, this.#now);
+  }
+
+  failed(failure: Failure): void {
+    handshakeFailed(this.#state, this.#now, failure);
+  }
+
+  closed(code: number | undefined, reason: string): void {
+    disconnected(this.#state, this.#now, code, reason);
+  }
+
+  online(): void {
+    online(this.#state, this.#now);
+  }
+
+  follow(id: string): void {
+    this.#state.follow(this.#now, id);
+  }
+
+  open(conversations: string[]): void {
+    this.#state.open = conversations;
+    this.#subscribed();
+  }
+
+  watch(users: string[]): void {
+    this.#state.watched = users;
+    this.#subscribed();
+  }
+
+  subscribe(topics: string[]): void {
+    for (const topic of topics) this.#state.topics.add(topic);
+    this.#subscribed();
+  }
+
+  unsubscribe(topics: string[]): void {
     const state = this.#state;
-    switch (input.type) {
-      case "page":
-        return this.#page(now, input.conversation, input.page);
-      case "token": {
-        const credential = token(state, now, input.credential);
-        if (credential) this.#send(now, { op: "auth" }, credential);
-        return;
-      }
-      case "connected":
-        return connected(state, now);
-      case "handshakeFailed":
-        return handshakeFailed(state, now, input.failure);
-      case "frame":
-        return this.#frame(now, input.frame);
-      case "disconnected":
-        return disconnected(state, now, input.code, input.reason);
-      case "follow":
-        state.follow(now, input.conversation);
-        return;
-      case "send":
-        return this.#draft(now, input.draft);
-      case "read":
-        return state.follow(now, input.conversation).read(input.messageNo);
-      case "typing":
-        return this.#typing(now, input.conversation);
-      case "command":
-        state.waiting.push({ request: { op: input.op, ticket: input.ticket }, d: input.d });
-        return;
-      case "online":
-        return online(state, now);
-      case "stop":
-        return state.stop("stopped");
-      case "open":
-        state.open = input.conversations;
-        break;
-      case "watch":
-        state.watched = input.users;
-        break;
-      case "subscribe":
-        for (const topic of input.topics) state.topics.add(topic);
-        break;
-      case "unsubscribe":
-        for (const topic of input.topics) state.topics.delete(topic);
-        if (state.ready) state.waiting.push({ request: { op: "unsubscribe" }, d: { topics: input.topics } });
-        return;
-      case "tick":
-        return;
-    }
-    // A sync sets all subscriptions: those that a page makes when it opens, in one command.
-    if (state.ready) state.syncDue ??= now + SETTLE;
+    for (const topic of topics) state.topics.delete(topic);
+    if (state.ready) state.waiting.push({ request: { op: "unsubscribe" }, d: { topics } });
+  }
+
+  /** A sync sets all subscriptions: those that a page makes when it opens, in one command. */
+  #subscribed(): void {
+    if (this.#state.ready) this.#state.syncDue ??= this.#now + SETTLE;
+  }
+
+  read(id: string, messageNo: number): void {
+    this.#state.follow(this.#now, id).read(messageNo);
+  }
+
+  command(ticket: number, op: string, d: object): void {
+    this.#state.waiting.push({ request: { op, ticket }, d });
+  }
+
+  stop(): void {
+    this.#state.stop("stopped");
   }
 
   /** Executes everything that is due. */
@@ -143,17 +155,18 @@ export class Core {
     return [...this.#state.conversations.values()].filter(({ isLoading }) => isLoading).length;
   }
 
-  #draft(now: number, draft: Draft): void {
+  send(draft: Draft): void {
     const state = this.#state;
     if (isTooLong(draft)) {
       state.notSent(draft, { code: "body-too-large", detail: "at most 8 KiB" });
     } else {
-      state.follow(now, draft.conversation_id).outbox.push(draft);
+      state.follow(this.#now, draft.conversation_id).outbox.push(draft);
     }
   }
 
   /** Is sent at once or not at all, and has no reply unless it is rejected. */
-  #typing(now: number, id: string): void {
+  typing(id: string): void {
+    const now = this.#now;
     const { ready: connection, typingDue, out, pace } = this.#state;
     if (!connection || (typingDue.get(id) ?? 0) > now || this.#maySendAt() > now) return;
     typingDue.set(id, now + TYPING);
@@ -161,7 +174,8 @@ export class Core {
     out.push({ type: "send", frame: { id: connection.nextId(), op: "typing", d: { conversation_id: id } } });
   }
 
-  #page(now: number, id: string, page: Page | Failure): void {
+  page(id: string, page: Page | Failure): void {
+    const now = this.#now;
     const state = this.#state;
     const conversation = state.conversations.get(id);
     if (!conversation) return;
@@ -185,7 +199,8 @@ export class Core {
     }
   }
 
-  #frame(now: number, frame: ServerFrame): void {
+  frame(frame: ServerFrame): void {
+    const now = this.#now;
     const state = this.#state;
     const { connection } = state;
     // Any frame shows that the server is alive.

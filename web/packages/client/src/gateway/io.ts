@@ -46,26 +46,38 @@ export interface ServerFrame {
 /** An event of the server. Later versions of the server may send further names. */
 export type GatewayEvent = { [Name in keyof Events]: { ev: Name; d: Events[Name] } }[keyof Events];
 
-export type Input =
-  /** The time returned by `wake` has come. */
-  | { type: "tick" }
-  | { type: "page"; conversation: string; page: Page | Failure }
-  | { type: "token"; credential: AuthCommand | Failure }
-  | { type: "connected" }
-  | { type: "handshakeFailed"; failure: Failure }
-  | { type: "frame"; frame: ServerFrame }
-  | { type: "disconnected"; code?: number | undefined; reason: string }
-  | { type: "follow"; conversation: string }
-  | { type: "open"; conversations: string[] }
-  | { type: "subscribe" | "unsubscribe"; topics: string[] }
-  | { type: "watch"; users: string[] }
-  | { type: "send"; draft: Draft }
-  | { type: "read"; conversation: string; messageNo: number }
-  | { type: "typing"; conversation: string }
-  | { type: "command"; ticket: number; op: string; d: object }
+/** What the core can learn. */
+export interface Inputs {
+  /** The result of `load`. */
+  page(conversation: string, page: Page | Failure): void;
+  /** The result of `refresh`. */
+  token(credential: AuthCommand | Failure): void;
+  connected(): void;
+  /** The handshake failed. */
+  failed(failure: Failure): void;
+  frame(frame: ServerFrame): void;
+  /** The connection has ended; `code` is its close code, if there was one. */
+  closed(code: number | undefined, reason: string): void;
   /** The device is online again, or the page is visible again. */
-  | { type: "online" }
-  | { type: "stop" };
+  online(): void;
+  /** Load the latest messages of a conversation, then report each event once and in order. */
+  follow(conversation: string): void;
+  /** The conversations on the screen; replaces the previous ones. */
+  open(conversations: string[]): void;
+  /** The users whose presence to watch; replaces the previous ones. */
+  watch(users: string[]): void;
+  subscribe(topics: string[]): void;
+  unsubscribe(topics: string[]): void;
+  /** Send a message, in order and until the server has acknowledged or rejected it. */
+  send(draft: Draft): void;
+  /** Removes a message that was not sent; returns whether that was possible. */
+  drop(clientId: string): boolean;
+  read(conversation: string, messageNo: number): void;
+  typing(conversation: string): void;
+  /** Send another command once; `reply` has the reply. */
+  command(ticket: number, op: string, d: object): void;
+  stop(): void;
+}
 
 export type Output =
   /** Load the latest messages; with a number, all messages after it. */

@@ -33,13 +33,13 @@ describe("reconnecting", () => {
     world.sleep(30_000);
     expect(world.connecting).toBe(true);
     world.connecting = false;
-    world.input({ type: "handshakeFailed", failure });
+    world.input((core) => core.failed(failure));
     return world;
   }
 
   test("a handshake is retried after Retry-After, not before", () => {
     const world = afterFailure({ kind: "temporary", detail: "busy", retryAfterMs: 50_000 });
-    world.input({ type: "online" });
+    world.input((core) => core.online());
     world.sleep(49_999);
     expect(world.connecting).toBe(false);
     world.sleep(1);
@@ -52,7 +52,7 @@ describe("reconnecting", () => {
     world.outside(true);
     expect(world.connecting).toBe(true);
     world.connecting = false;
-    world.input({ type: "handshakeFailed", failure: { kind: "unauthorized", detail: "" } });
+    world.input((core) => core.failed({ kind: "unauthorized", detail: "" }));
     world.outside(true);
     expect(world.connecting).toBe(false);
     world.sleep(30_000);
@@ -89,10 +89,10 @@ describe("reconnecting", () => {
       let longest = 0;
       for (let seed = 0; seed < 30; seed++) {
         const world = new World(seed);
-        world.input({ type: "tick" });
+        world.input();
         for (let attempt = 0; attempt < 9; attempt++) {
           world.connecting = false;
-          world.input({ type: "handshakeFailed", failure: { kind: "temporary", detail: "" } });
+          world.input((core) => core.failed({ kind: "temporary", detail: "" }));
           world.sleep(60_000);
         }
         world.loading.splice(0);
@@ -112,9 +112,9 @@ describe("reconnecting", () => {
     expect(longest(lasting(59_999))).toBeGreaterThan(10_000);
     expect(longest(lasting(60_000))).toBeLessThanOrEqual(500);
     const online = (world: World) => {
-      world.input({ type: "online" });
+      world.input((core) => core.online());
       world.connecting = false;
-      world.input({ type: "handshakeFailed", failure: { kind: "temporary", detail: "" } });
+      world.input((core) => core.failed({ kind: "temporary", detail: "" }));
     };
     expect(longest(online)).toBeLessThanOrEqual(500);
   });
@@ -126,7 +126,7 @@ describe("liveness", () => {
     world.bobSends(1, "hello");
     world.run();
     world.now += 47_000;
-    const outputs = world.core.handle(world.now, { type: "frame", frame: { ping: 3 } });
+    const outputs = world.core.handle(world.now, (core) => core.frame({ ping: 3 }));
     expect(outputs).toEqual([{ type: "send", frame: { pong: 3, recv: { [ROOMS[0]]: 0, [ROOMS[1]]: 1 } } }]);
     world.sleep(47_499);
     expect(world.isOpen).toBe(true);
@@ -148,7 +148,7 @@ describe("liveness", () => {
 
   test("a connection of another account stops the client", () => {
     const world = new World();
-    world.input({ type: "tick" });
+    world.input();
     world.connecting = false;
     world.open({ ...READY, user_id: BOB });
     world.deliverToClient();
@@ -183,7 +183,7 @@ describe("renewal", () => {
     world.drop(4001);
     expect([world.connecting, world.refreshing]).toEqual([false, true]);
     world.refreshing = false;
-    world.input({ type: "token", credential: { kind: "unauthorized", detail: "" } });
+    world.input((core) => core.token({ kind: "unauthorized", detail: "" }));
     expect(world.stopped?.sessionEnded).toBe(true);
   });
 

@@ -27,7 +27,7 @@ describe("events", () => {
     world.event("conversation.painted", { conversation_id: ROOMS[0], seq: 2, message: null });
     world.bobSends(0, "two");
     world.run();
-    const pong = world.core.handle(world.now, { type: "frame", frame: { ping: 1 } });
+    const pong = world.core.handle(world.now, (core) => core.frame({ ping: 1 }));
     expect(pong).toMatchObject([{ frame: { recv: { [ROOMS[0]]: 3 } } }]);
     expect(world.of("change").map(({ ev }) => ev)).toEqual(["message.created", "conversation.painted", "message.created"]);
     expect(world.of("warning")).toEqual([]);
@@ -76,7 +76,7 @@ describe("events", () => {
 
   test("at most four pages are loaded at the same time", () => {
     const world = new World();
-    for (let number = 0; number < 10; number++) world.input({ type: "follow", conversation: `c${number}` });
+    for (let number = 0; number < 10; number++) world.input((core) => core.follow(`c${number}`));
     expect(world.loading).toHaveLength(4);
   });
 
@@ -117,7 +117,7 @@ describe("membership", () => {
 
   test("with `followAll`, conversations of heads and additions are followed", () => {
     const world = new World(7, true);
-    world.input({ type: "tick" });
+    world.input();
     while (world.outside(true) || world.deliverToClient() || world.deliverToServer());
     world.bobSends(1, "hello");
     world.run();
@@ -140,7 +140,7 @@ describe("sync", () => {
     expect(syncs()[0]).not.toHaveProperty("d.since");
     world.toServer = [];
     const more = { cursor: "d", heads: [], removed: [], more: true, unread: 0, topics: {}, presence: [] };
-    world.input({ type: "frame", frame: { re: 2, ok: more } });
+    world.input((core) => core.frame({ re: 2, ok: more }));
     expect(syncs()).toMatchObject([{ d: { since: "d" } }]);
   });
 });

@@ -25,7 +25,7 @@ test("messages are stored and reported once, in order", () => {
   const property = fc.property(fc.nat(24), fc.array(step, { maxLength: 250 }), fc.nat(), (earlier, steps, seed) => {
     const world = new World(seed);
     for (let number = 0; number < earlier; number++) world.bobSends(0, `earlier ${number}`);
-    world.input({ type: "tick" });
+    world.input();
     // The first pages are short; after them there must be no gap.
     expect(world.outside(true) && world.outside(true)).toBe(true);
     const sent: string[][] = [[], []];

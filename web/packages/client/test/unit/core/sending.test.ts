@@ -79,8 +79,8 @@ describe("messages", () => {
   test("a repeated draft is sent once", () => {
     const world = new World();
     const draft = { conversation_id: ROOMS[0], client_id: "same", text: "once" };
-    world.input({ type: "send", draft });
-    world.input({ type: "send", draft });
+    world.input((core) => core.send(draft));
+    world.input((core) => core.send(draft));
     world.settle();
     expect(world.stored(0)).toEqual(["once"]);
     expect(world.of("sent")).toHaveLength(1);
@@ -110,9 +110,9 @@ describe("commands", () => {
 
   test("a command of the application has its reply, or none if the connection is lost", () => {
     const world = World.connected();
-    world.input({ type: "command", ticket: 1, op: "message.edit", d: { conversation_id: ROOMS[0] } });
-    world.input({ type: "command", ticket: 2, op: "message.edit", d: { conversation_id: ROOMS[0] } });
-    world.input({ type: "command", ticket: 3, op: "message.edit", d: { conversation_id: "?" } });
+    world.input((core) => core.command(1, "message.edit", { conversation_id: ROOMS[0] }));
+    world.input((core) => core.command(2, "message.edit", { conversation_id: ROOMS[0] }));
+    world.input((core) => core.command(3, "message.edit", { conversation_id: "?" }));
     world.deliverToServer();
     world.deliverToClient();
     world.toServer.splice(0, 1);
@@ -128,16 +128,16 @@ describe("commands", () => {
 
   test("a command waits for the connection, and is lost when the client stops", () => {
     const world = new World();
-    world.input({ type: "command", ticket: 1, op: "message.edit", d: {} });
-    world.input({ type: "stop" });
+    world.input((core) => core.command(1, "message.edit", {}));
+    world.input((core) => core.stop());
     expect(world.replies).toEqual([[1, null]]);
     expect(world.stopped).toMatchObject({ sessionEnded: false });
-    expect(world.core.handle(world.now, { type: "tick" })).toEqual([]);
+    expect(world.core.handle(world.now, () => {})).toEqual([]);
   });
 
   test("the read mark is sent at most once a second, and again after a lost connection", () => {
     const world = World.connected();
-    const read = (messageNo: number) => world.input({ type: "read", conversation: ROOMS[0], messageNo });
+    const read = (messageNo: number) => world.input((core) => core.read(ROOMS[0], messageNo));
     read(1);
     read(2);
     expect(world.commands()).toEqual(["read"]);
@@ -158,7 +158,7 @@ describe("commands", () => {
 
   test("typing is sent every three seconds at most, and only at once", () => {
     const world = World.connected();
-    const type = () => world.input({ type: "typing", conversation: ROOMS[0] });
+    const type = () => world.input((core) => core.typing(ROOMS[0]));
     type();
     type();
     expect(world.commands()).toEqual(["typing"]);
@@ -191,15 +191,15 @@ describe("commands", () => {
 describe("subscriptions", () => {
   test("a sync sets all of them, also after reconnecting", () => {
     const world = World.connected();
-    world.input({ type: "subscribe", topics: ["timeline:home", "user:1"] });
-    world.input({ type: "watch", users: [BOB] });
-    world.input({ type: "open", conversations: [ROOMS[1]] });
+    world.input((core) => core.subscribe(["timeline:home", "user:1"]));
+    world.input((core) => core.watch([BOB]));
+    world.input((core) => core.open([ROOMS[1]]));
     expect(world.commands()).toEqual([]);
     world.sleep(20);
     const d = { since: "c", open: [ROOMS[1]], topics: ["timeline:home", "user:1"], presence: [BOB] };
     expect(world.toServer).toMatchObject([{ op: "sync", d }]);
     world.run();
-    world.input({ type: "unsubscribe", topics: ["user:1"] });
+    world.input((core) => core.unsubscribe(["user:1"]));
     expect(world.toServer).toMatchObject([{ op: "unsubscribe", d: { topics: ["user:1"] } }]);
     world.drop();
     world.sleep(30_000);

@@ -1,7 +1,7 @@
 // An in-memory server with two conversations, and a network that loses, repeats and reorders frames.
 
 import { Core } from "../../../src/gateway/core.js";
-import type { ClientFrame, CommandResult, Failure, Input, ServerFrame, Update, Updates } from "../../../src/gateway/io.js";
+import type { ClientFrame, CommandResult, Failure, Inputs, ServerFrame, Update, Updates } from "../../../src/gateway/io.js";
 import type { Message } from "../../../src/index.js";
 
 export const ME = "00000000-0000-7000-8000-000000000001";
@@ -113,14 +113,14 @@ export class World {
 
   constructor(seed = 7, followAll = false) {
     this.core = new Core({ me: ME, followAll, random: random(seed) });
-    for (const id of followAll ? [] : ROOMS) this.input({ type: "follow", conversation: id });
-    this.input({ type: "open", conversations: [ROOMS[0]] });
+    for (const id of followAll ? [] : ROOMS) this.input((core) => core.follow(id));
+    this.input((core) => core.open([ROOMS[0]]));
   }
 
   /** A connected client without pending commands. */
   static connected(): World {
     const world = new World();
-    world.input({ type: "tick" });
+    world.input();
     while (world.outside(true) || world.deliverToClient() || world.deliverToServer());
     return world;
   }
@@ -129,7 +129,7 @@ export class World {
     return this.rooms.find((room) => room.id === id)!;
   }
 
-  input(input: Input): void {
+  input(input: (core: Inputs) => void = () => {}): void {
     for (const output of this.core.handle(this.now, input)) {
       if (this.stopped) throw new Error(`output after the end: ${output.type}`);
       switch (output.type) {
@@ -185,19 +185,19 @@ export class World {
   drop(code?: number, reason = "lost"): void {
     if (!this.isOpen) return;
     this.#lose();
-    this.input({ type: "disconnected", code, reason });
+    this.input((core) => core.closed(code, reason));
   }
 
   sends(room: number, text: string): void {
     const client_id = `client-${++this.#sent}`;
-    this.input({ type: "send", draft: { conversation_id: ROOMS[room]!, client_id, text } });
+    this.input((core) => core.send({ conversation_id: ROOMS[room]!, client_id, text }));
   }
 
   /** Advances the time to the core's next wake-up, or by `atMost`. */
   sleep(atMost: number): void {
     const wake = Math.max(this.core.wake() ?? this.now, this.now);
     this.now = Math.min(wake, this.now + atMost);
-    this.input({ type: "tick" });
+    this.input();
   }
 
   /** Completes a pending request of the core (page, token or connection); returns whether there was one. */
@@ -206,14 +206,14 @@ export class World {
     const load = this.loading.shift();
     if (load) {
       const [conversation, after] = load;
-      this.input({ type: "page", conversation, page: works ? this.room(conversation).page(after) : broken });
+      this.input((core) => core.page(conversation, works ? this.room(conversation).page(after) : broken));
     } else if (this.refreshing) {
       this.refreshing = false;
-      this.input({ type: "token", credential: works ? { access_token: "new" } : broken });
+      this.input((core) => core.token(works ? { access_token: "new" } : broken));
     } else if (this.connecting) {
       this.connecting = false;
       if (works) this.open();
-      else this.input({ type: "handshakeFailed", failure: broken });
+      else this.input((core) => core.failed(broken));
     } else {
       return false;
     }
@@ -224,7 +224,7 @@ export class World {
     this.isOpen = true;
     this.#lastId = 0;
     this.event("ready", ready);
-    this.input({ type: "connected" });
+    this.input((core) => core.connected());
   }
 
   event(ev: string, d: object): void {
@@ -273,7 +273,7 @@ export class World {
 
   deliverToClient(): boolean {
     const frame = this.toClient.shift();
-    if (frame) this.input({ type: "frame", frame });
+    if (frame) this.input((core) => core.frame(frame));
     return frame !== undefined;
   }
 

@@ -46,7 +46,7 @@ function flagsOf(operation) {
     c: schema?.required?.includes("client"),
     k: has("Idempotency-Key"),
     n: operation.security?.length === 0,
-    q: parameters.some((parameter) => parameter.in === "query"),
+    q: pageOf(operation) === undefined && parameters.some((parameter) => parameter.in === "query"),
     p: pageOf(operation) !== undefined,
     r: /\bIdempotent\b/.test(operation.description) && operation.method === "POST",
     a: has("since_id") && /oldest first/i.test(operation.description),
@@ -140,12 +140,12 @@ const shortPath = ({ path }) => path.replace("/api/v1", "").replace(/\{\w+\}/g, 
 const lines = [...groups].map(([group, members]) => {
   const rows = members.map(
     (operation) =>
-      `    ${nameOf(operation)}: "${lineOf(operation)}",`,
+      `${nameOf(operation)} ${lineOf(operation)}`,
   );
-  return `  ${group}: {\n${rows.join("\n")}\n  },`;
+  return `  ${group}:\n    ${rows.map((row, index) => JSON.stringify(index ? `,${row}` : row)).join(" +\n    ")},`;
 });
-const operationsFile = `${NOTICE}/** Method, path and flags of each operation: see \`operation.ts\`. */
-export const operations: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+const operationsFile = `${NOTICE}/** Name, method, path and flags of the operations of each group: see \`operation.ts\`. */
+export const operations: Readonly<Record<string, string>> = {
 ${lines.join("\n")}
 };
 `;

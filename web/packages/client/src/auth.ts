@@ -35,6 +35,9 @@ export interface Auth {
  */
 export function cookieAuth(): Auth {
   let csrfToken: string | null = null;
+  const drop = async () => {
+    csrfToken = null;
+  };
   return {
     client: "browser",
     isShared: true,
@@ -50,12 +53,8 @@ export function cookieAuth(): Auth {
       csrfToken = data.csrf_token;
       return csrfToken !== before;
     },
-    async accept() {
-      csrfToken = null;
-    },
-    async clear() {
-      csrfToken = null;
-    },
+    accept: drop,
+    clear: drop,
     async accessToken() {
       return undefined;
     },

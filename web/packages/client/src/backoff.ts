@@ -3,7 +3,7 @@ const LONGEST = 30_000;
 
 /** A delay before a retry: exponential with full jitter, so that clients that lost a server together do not return together. */
 export function jitter(attempt: number, random: () => number): number {
-  return Math.min(LONGEST, FIRST * 2 ** Math.min(attempt, 6)) * random();
+  return Math.min(LONGEST, FIRST * 2 ** attempt) * random();
 }
 
 /** Delays that grow until {@link Backoff.reset}. */

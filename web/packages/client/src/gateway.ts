@@ -4,7 +4,7 @@ import { failureOf } from "./gateway/failure.js";
 import type { CommandResult, Draft, Inputs, Output, Page, ReplyOf, Update, Updates } from "./gateway/io.js";
 import { type Line, type LineHandlers, SocketLine } from "./gateway/socket.js";
 import { indexedDbOutbox, memoryOutbox, type OutboxStore, type PendingMessage } from "./gateway/storage.js";
-import { liveTabs, SharedLine } from "./gateway/tabs.js";
+import { SharedLine } from "./gateway/tabs.js";
 import type { CommandError, Commands, Events } from "./generated/gateway.js";
 import type { Account, MessagePage } from "./generated/models.js";
 import type { Http } from "./http.js";
@@ -53,6 +53,7 @@ export class Gateway {
   #inputs: Input[] = [];
   #core: Core | undefined;
   #line: Line | undefined;
+  #shared: SharedLine | undefined;
   /** The connection of this tab, if it has one. */
   #socket: SocketLine | undefined;
   #outbox: OutboxStore;
@@ -193,8 +194,7 @@ export class Gateway {
     if (!this.options.outbox && this.#env.indexedDB) this.#outbox = indexedDbOutbox(this.#env.indexedDB, this.#name);
     this.#core = new Core({ me, followAll, random: this.#env.random });
     this.#line = this.#newLine();
-    if (this.#line instanceof SharedLine) await this.#line.held;
-    else await this.#adopt();
+    await (this.#shared?.held ?? this.#adopt());
     for (const input of this.#inputs.splice(0)) this.#handle(input);
     this.#handle(() => {});
   }
@@ -232,15 +232,14 @@ export class Gateway {
     const { shareTabs = Boolean(origin) && this.http.auth.isShared } = this.options;
     if (!shareTabs || !locks || !BroadcastChannel) return newSocket(handlers);
     const orphaned = () => void this.#adopt();
-    return new SharedLine({ ...this.#env, locks }, this.#name, this.#tab, newSocket, { ...handlers, orphaned });
+    this.#shared = new SharedLine({ ...this.#env, locks }, this.#name, this.#tab, newSocket, { ...handlers, orphaned });
+    return this.#shared;
   }
 
   /** Takes over what tabs that were closed have not sent. */
   async #adopt(): Promise<void> {
-    const { locks } = this.#env;
-    const isShared = this.#line instanceof SharedLine;
     await this.#serially(async () => {
-      const live = isShared && locks ? await liveTabs(locks, this.#name) : undefined;
+      const live = await this.#shared?.liveTabs();
       for (const { draft, error, tab } of await this.#outbox.load()) {
         if (live?.has(tab) || this.#pending.has(draft.client_id)) continue;
         await this.#outbox.put({ draft, error, tab: this.#tab });
@@ -369,7 +368,7 @@ export class Gateway {
     this.#isOver = true;
     this.#env.clearTimeout(this.#timer);
     this.#stopWake();
-    this.#line?.dispose();
+    this.#shared?.dispose();
     for (const settle of [...this.#replies.values()]) settle(null);
   }
 }

@@ -66,9 +66,8 @@ export class Http {
     const url = path.startsWith("/") ? this.baseUrl + path : path;
     const parameters = new URLSearchParams();
     for (const [name, value] of Object.entries(query)) {
-      if (value === undefined || value === null) continue;
       // Lists of ids are separated by commas.
-      parameters.append(name, Array.isArray(value) ? value.join() : String(value));
+      if (value !== undefined && value !== null) parameters.append(name, String(value));
     }
     const text = parameters.toString();
     return text ? `${url}?${text}` : url;

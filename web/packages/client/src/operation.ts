@@ -6,28 +6,32 @@ import type { Answer, Call, Http } from "./http.js";
 import type { BaseOptions } from "./options.js";
 import { type PageOf, Pages } from "./pages.js";
 
-/** An operation of the table: `POST /posts bk`. */
+/** An operation of the table: `create POST /posts bk`. */
 export interface Operation {
+  name: string;
   method: string;
   /** With `*` for each variable. */
   path: string;
   /**
    * b JSON body, f form body, q query, c body with `client`, k takes an `Idempotency-Key`, n needs no login, r idempotent,
-   * p answers pages, a oldest first, u has no response to read: its method returns the URL.
+   * p query that is answered by pages, a oldest first, u has no response to read: its method returns the URL.
    */
   has(flag: string): boolean;
 }
 
-export function parseOperation(line: string): Operation {
-  // GET is left out.
-  const [method = "", path = "", flags = ""] = (line.startsWith("/") ? `GET ${line}` : line).split(" ");
-  return { method, path: path.startsWith("/.") ? path : `/api/v1${path}`, has: (flag) => flags.includes(flag) };
+/** The operations of a group. */
+export function parseOperations(lines: string): Operation[] {
+  return lines.split(",").map((line) => {
+    // GET is left out.
+    const [name = "", method = "", path = "", flags = ""] = line.replace(/^(\w+) \//, "$1 GET /").split(" ");
+    return { name, method, path: path.startsWith("/.") ? path : `/api/v1${path}`, has: (flag) => flags.includes(flag) };
+  });
 }
 
 /** The path with its variables; takes them from the front of `values`. */
-export function fillPath(path: string, values: unknown[]): string {
-  return path.replace(/\*|\{\w+\}/g, () => {
-    const value = values.shift();
+export function fillPath(path: string, values: unknown[], named: Record<string, unknown> = {}): string {
+  return path.replace(/\*|\{(\w+)\}/g, (_, name: string | undefined) => {
+    const value = name ? named[name] : values.shift();
     // An empty one would be the path of another operation.
     if (typeof value !== "string" || !value) throw new TypeError(`an id of ${path} is missing`);
     return encodeURIComponent(value);
@@ -40,7 +44,7 @@ function invoke(http: Http, operation: Operation, values: unknown[]): unknown {
   const path = fillPath(operation.path, values);
   const hasBody = operation.has("b") || operation.has("f");
   let body = hasBody ? values.shift() : undefined;
-  const query = operation.has("q") ? (values.shift() as object | undefined) : undefined;
+  const query = operation.has("q") || operation.has("p") ? (values.shift() as object | undefined) : undefined;
   if (operation.has("u")) return http.url(path, query);
   if (operation.has("c")) body = { ...(body as object), client: http.auth.client };
   const options = (values.shift() ?? {}) as Extra;
@@ -64,9 +68,8 @@ export function bindGroups(http: Http): Groups {
   const groups: Record<string, Record<string, unknown>> = {};
   for (const [group, lines] of Object.entries(operations)) {
     const methods: Record<string, unknown> = {};
-    for (const [name, line] of Object.entries(lines)) {
-      const operation = parseOperation(line);
-      methods[name] = (...values: unknown[]) => invoke(http, operation, values);
+    for (const operation of parseOperations(lines)) {
+      methods[operation.name] = (...values: unknown[]) => invoke(http, operation, values);
     }
     groups[group] = methods;
   }

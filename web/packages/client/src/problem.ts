@@ -40,8 +40,8 @@ export class Problem extends Error {
       // Not JSON: of a proxy.
     }
     const { headers, status } = response;
-    const seconds = Number(headers.get("retry-after") || Number.NaN);
-    const retryAfter = Number.isFinite(seconds) && seconds >= 0 ? seconds : undefined;
+    const seconds = Number.parseInt(headers.get("retry-after") ?? "", 10);
+    const retryAfter = seconds >= 0 ? seconds : undefined;
     return new Problem(status, body, retryAfter, headers.get("x-request-id") ?? undefined);
   }
 }

@@ -45,15 +45,8 @@ export type Raw = <M extends Method, P extends PathOf<M>>(
 ) => Promise<Answer<ResultOf<At<M, P>>>>;
 
 export function rawFetch(http: Http): Raw {
-  const raw = (method: Method, path: string, init: RawInit<never> & { path?: object } = {}) => {
-    const values = init.path ?? {};
-    const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name as keyof typeof values);
-    const { path: _, ...rest } = init;
-    const filled = fillPath(
-      path,
-      names.map((name) => values[name]),
-    );
-    return http.call({ ...rest, method, path: filled });
+  const raw = (method: Method, path: string, init: RawInit<never> & { path?: Record<string, unknown> } = {}) => {
+    return http.call({ ...init, method, path: fillPath(path, [], init.path) });
   };
   return raw as unknown as Raw;
 }

@@ -19,7 +19,7 @@ export interface UploadOptions {
   signal?: AbortSignal | undefined;
   timeout?: number | undefined;
   idempotencyKey?: string | undefined;
-  /** Is called with the bytes that were sent. Without `XMLHttpRequest`, only at the start and at the end. */
+  /** Is called with the bytes that were sent, on platforms with `XMLHttpRequest`: browsers and React Native. */
   onProgress?: ((sent: number, total: number) => void) | undefined;
 }
 
@@ -107,16 +107,9 @@ export async function uploadDirect(
 }
 
 function progressFetch(http: Http, report: UploadOptions["onProgress"]): typeof fetch | undefined {
-  if (!report) return undefined;
-  const { XMLHttpRequest, fetch } = http.env;
-  if (XMLHttpRequest) return (url, init) => xhrFetch(XMLHttpRequest, String(url), init ?? {}, report);
-  return async (url, init) => {
-    const total = init?.body instanceof Blob ? init.body.size : 0;
-    report(0, total);
-    const response = await fetch(url, init);
-    if (response.ok) report(total, total);
-    return response;
-  };
+  const { XMLHttpRequest } = http.env;
+  if (!report || !XMLHttpRequest) return undefined;
+  return (url, init) => xhrFetch(XMLHttpRequest, String(url), init ?? {}, report);
 }
 
 /** `fetch` by an `XMLHttpRequest`, which reports how much of the body was sent. With the headers that the client reads. */

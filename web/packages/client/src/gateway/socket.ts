@@ -24,8 +24,6 @@ export interface Line {
   send(frame: ClientFrame): void;
   /** Closes the connection, without `closed`. */
   close(): void;
-  /** Closes it for good. */
-  dispose(): void;
 }
 
 /** A WebSocket of this tab. */
@@ -115,15 +113,11 @@ export class SocketLine implements Line {
     socket?.close(1000);
   }
 
-  dispose(): void {
-    this.close();
-  }
-
   /** A new credential for the open connection, and for the next one. */
   async renew(): Promise<AuthCommand> {
     const { http } = this;
-    if (http.auth.client === "browser") return { ticket: await createTicket(http) };
     this.#token = await http.auth.accessToken(http, this.#token);
+    // With a cookie, a ticket stands for the session.
     return this.#token ? { access_token: this.#token } : { ticket: await createTicket(http) };
   }
 }

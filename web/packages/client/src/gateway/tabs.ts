@@ -13,7 +13,7 @@ const PATIENCE = 3000;
 const TAKEN_OVER = "taken over by another tab";
 
 type Message =
-  | { type: "connect" | "hello" | "close" | "leader"; from: string }
+  | { type: "connect" | "close" | "leader"; from: string }
   | { type: "send"; from: string; frame: ClientFrame }
   /** `by` is the leader: one that was frozen may not know yet that it is none any more. */
   | (Report & { by: string });
@@ -21,13 +21,6 @@ type Message =
 export interface TabHandlers extends LineHandlers {
   /** Another tab may have been closed. Only the leader is asked. */
   orphaned(): void;
-}
-
-/** The tabs that are open, of those with this prefix of their locks. */
-export async function liveTabs(locks: LockManager, name: string): Promise<Set<string>> {
-  const { held = [] } = await locks.query();
-  const prefix = tabLock(name, "");
-  return new Set(held.flatMap((lock) => (lock.name?.startsWith(prefix) ? [lock.name.slice(prefix.length)] : [])));
 }
 
 const tabLock = (name: string, tab: string) => `${name} tab ${tab}`;
@@ -63,7 +56,6 @@ export class SharedLine implements Line {
     this.held = this.#hold(tabLock(name, tab)).then(() => {
       if (this.#end.signal.aborted) return;
       this.#isHeld = true;
-      this.#post({ type: "hello", from: tab });
       this.#elect();
       if (this.#state === "connecting") this.connect();
     });
@@ -91,6 +83,14 @@ export class SharedLine implements Line {
     else this.#post({ type: "close", from: this.tab });
   }
 
+  /** The tabs that are open. */
+  async liveTabs(): Promise<Set<string>> {
+    const { held = [] } = await this.env.locks.query();
+    const prefix = tabLock(this.name, "");
+    return new Set(held.flatMap(({ name = "" }) => (name.startsWith(prefix) ? [name.slice(prefix.length)] : [])));
+  }
+
+  /** Leaves the connection to other tabs. */
   dispose(): void {
     this.close();
     this.#end.abort();
@@ -194,7 +194,7 @@ export class SharedLine implements Line {
     });
     this.#post({ type: "leader", from: tab });
     if (this.#state === "connecting") this.#lead.join(tab);
-    void liveTabs(env.locks, this.name).then((tabs) => {
+    void this.liveTabs().then((tabs) => {
       for (const other of tabs) this.#watch(other);
       this.handlers.orphaned();
     });

@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import { operations } from "../../src/generated/operations.js";
 import { createClient, Pages } from "../../src/index.js";
-import { parseOperation } from "../../src/operation.js";
+import { parseOperations } from "../../src/operation.js";
 import { json, Platform } from "./platform.js";
 // @ts-expect-error: a script without types.
 import { groupOf, methodNames, methodOf } from "../../scripts/names.mjs";
@@ -35,7 +35,7 @@ const parameters = ({ parameters = [] }: Documented) =>
   );
 
 const table = Object.entries(operations).flatMap(([group, lines]) =>
-  Object.entries(lines).map(([name, line]) => ({ group, name, ...parseOperation(line) })),
+  parseOperations(lines).map((operation) => ({ group, ...operation })),
 );
 
 test("every operation of the document has one method", () => {

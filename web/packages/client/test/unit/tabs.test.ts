@@ -28,9 +28,6 @@ class FakeSocket implements Line {
   close(): void {
     this.closes++;
   }
-  dispose(): void {
-    this.close();
-  }
   open(): void {
     this.handlers.connected();
     this.handlers.frame({ ev: "ready", d: READY as unknown as Record<string, unknown> });

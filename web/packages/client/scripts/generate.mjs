@@ -138,10 +138,7 @@ const lineOf = (operation) =>
   [operation.method.replace("GET", ""), shortPath(operation), flagsOf(operation)].filter(Boolean).join(" ");
 const shortPath = ({ path }) => path.replace("/api/v1", "").replace(/\{\w+\}/g, "*");
 const lines = [...groups].map(([group, members]) => {
-  const rows = members.map(
-    (operation) =>
-      `${nameOf(operation)} ${lineOf(operation)}`,
-  );
+  const rows = members.map((operation) => `${nameOf(operation)} ${lineOf(operation)}`);
   return `  ${group}:\n    ${rows.map((row, index) => JSON.stringify(index ? `,${row}` : row)).join(" +\n    ")},`;
 });
 const operationsFile = `${NOTICE}/** Name, method, path and flags of the operations of each group: see \`operation.ts\`. */

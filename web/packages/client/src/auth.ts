@@ -1,6 +1,6 @@
+import { abortable } from "./environment.js";
 import type { Tokens } from "./generated/models.js";
 import type { Call, Http } from "./http.js";
-import { abortable } from "./environment.js";
 import { Problem } from "./problem.js";
 
 /** What a call is authenticated with. */

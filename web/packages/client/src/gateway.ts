@@ -1,4 +1,5 @@
-import { type Environment, uuid7 } from "./environment.js";
+import { jitter } from "./backoff.js";
+import { type Environment, sleep, uuid7 } from "./environment.js";
 import { Core } from "./gateway/core.js";
 import { failureOf } from "./gateway/failure.js";
 import type { CommandResult, Draft, Inputs, Output, Page, ReplyOf, Update, Updates } from "./gateway/io.js";
@@ -201,18 +202,19 @@ export class Gateway {
 
   /** The account, as soon as the server can be asked. */
   async #me(): Promise<string | undefined> {
-    for (;;) {
+    for (let attempt = 0; ; attempt++) {
       try {
         return (await this.http.call<Account>({ method: "GET", path: "/api/v1/me" })).data.id;
       } catch (error) {
-        const { kind, detail } = failureOf(error);
         if (this.#isOver) return undefined;
+        const { kind, detail, retryAfterMs = 0 } = failureOf(error);
         if (kind !== "temporary") {
           this.#emit("stopped", { reason: detail, sessionEnded: kind === "unauthorized", code: undefined });
           this.#end();
           return undefined;
         }
-        this.#emit("warning", { detail: `cannot load the account: ${detail}` });
+        this.#emit("warning", { detail: `no account: ${detail}` });
+        await sleep(this.#env, retryAfterMs + jitter(attempt, this.#env.random), undefined);
       }
     }
   }
@@ -268,7 +270,7 @@ export class Gateway {
   /** One operation after the other, so that messages stay in order. Without storage, messages are in memory. */
   #serially(work: () => Promise<void>): Promise<void> {
     const result = this.#storing.then(work).catch((error) => {
-      this.#emit("warning", { detail: `cannot store messages: ${error}` });
+      this.#emit("warning", { detail: `messages are not stored: ${error}` });
     });
     this.#storing = result;
     return result;

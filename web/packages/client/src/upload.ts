@@ -128,9 +128,8 @@ function xhrFetch(
     xhr.onload = () => {
       const received = new Headers();
       for (const name of ["etag", "retry-after", "x-request-id"]) received.set(name, xhr.getResponseHeader(name) ?? "");
-      const { status } = xhr;
-      const isEmpty = status === 204 || status === 205 || status === 304;
-      resolve(new Response(isEmpty ? null : xhr.responseText, { status, headers: received }));
+      // A 204 must not have a body, not even an empty one.
+      resolve(new Response(xhr.responseText || null, { status: xhr.status, headers: received }));
     };
     const fail = () => reject(new NetworkError("no response"));
     xhr.onerror = fail;

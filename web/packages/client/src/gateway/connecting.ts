@@ -10,7 +10,7 @@ import type { State } from "./state.js";
 /** When the connection needs attention; `undefined` if something else must happen before. */
 export function linkDue({ link, reconnectAt }: State): number | undefined {
   if (link.state === "waiting") return link.due;
-  if (link.state === "open") return Math.min(link.connection.deadAt, reconnectAt ?? Infinity);
+  if (link.state === "open") return Math.min(link.connection.deadAt, reconnectAt);
   return undefined;
 }
 
@@ -19,7 +19,7 @@ export function advanceLink(state: State, now: number): void {
   const { connection } = state;
   if (connection) {
     const isDead = connection.deadAt <= now;
-    if (isDead || (state.reconnectAt ?? Infinity) <= now) {
+    if (isDead || state.reconnectAt <= now) {
       state.out.push({ type: "close" });
       disconnected(state, now, undefined, isDead ? "no response" : "reconnect");
     }
@@ -41,7 +41,7 @@ export function ready(state: State, now: number, event: ReadyEvent): void {
   const { connection } = state;
   if (!connection) return;
   if (event.user_id !== state.settings.me) {
-    state.stop("connection of another account", { sessionEnded: true });
+    state.stop("another account", true);
     return;
   }
   connection.isReady = true;
@@ -60,19 +60,15 @@ export function scheduleRefresh(state: State, now: number, expiresInMs: number):
 
 export function handshakeFailed(state: State, now: number, failure: Failure): void {
   const again = state.link.state === "connecting" && state.link.again;
-  switch (failure.kind) {
-    case "unauthorized":
-      state.link = { state: "needsToken", due: now + (again ? state.backoff.next() : 0) };
-      refresh(state);
-      return;
-    case "temporary": {
-      const { retryAfterMs = 0 } = failure;
-      state.notConnectBefore = now + retryAfterMs;
-      wait(state, now, state.backoff.next(retryAfterMs), failure.detail);
-      return;
-    }
-    default:
-      state.stop(`connection rejected: ${failure.detail}`);
+  const { kind, detail, retryAfterMs = 0 } = failure;
+  if (kind === "unauthorized") {
+    state.link = { state: "needsToken", due: now + (again ? state.backoff.next() : 0) };
+    refresh(state);
+  } else if (kind === "temporary") {
+    state.notConnectBefore = now + retryAfterMs;
+    wait(state, now, state.backoff.next(retryAfterMs), detail);
+  } else {
+    state.stop(`connection rejected: ${detail}`);
   }
 }
 
@@ -82,11 +78,11 @@ export function disconnected(state: State, now: number, code: number | undefined
   if (connection && connection.since + STABLE <= now) state.backoff.reset();
   state.loseReplies();
   state.refreshDue = undefined;
-  const requested = state.reconnectAt === undefined ? undefined : Math.max(0, state.reconnectAt - now);
-  state.reconnectAt = undefined;
+  const requested = state.reconnectAt < Infinity ? Math.max(0, state.reconnectAt - now) : undefined;
+  state.reconnectAt = Infinity;
   const hint = requested ?? reconnectDelay(code, reason);
   if (isFinal(code)) {
-    state.stop(`connection closed: ${reason} (${code})`, { sessionEnded: code === 4500, code });
+    state.stop(`connection closed: ${reason} (${code})`, code === 4500, code);
   } else if (code === 4001) {
     state.link = { state: "needsToken", due: now };
     state.update("disconnected", { reason, retry_in_ms: 0 });
@@ -131,11 +127,11 @@ export function token(state: State, now: number, credential: AuthCommand | Failu
   const { kind, detail, retryAfterMs } = credential;
   if (kind === "temporary") {
     state.refreshDue = now + state.backoff.next(retryAfterMs);
-    state.warn(`cannot renew the login: ${detail}`);
+    state.warn(`no new login: ${detail}`);
   } else if (kind === "fatal") {
-    state.stop(`cannot renew the login: ${detail}`);
+    state.stop(`no new login: ${detail}`);
   } else {
-    state.stop("the session has ended", { sessionEnded: true });
+    state.stop("the session has ended", true);
   }
   return undefined;
 }

@@ -187,7 +187,7 @@ export class Core implements Inputs {
     } else if (page.kind === "not-found") {
       state.leave(id);
     } else if (page.kind === "fatal") {
-      state.stop(`cannot load messages: ${page.detail}`);
+      state.stop(`no messages: ${page.detail}`);
     } else if (page.kind === "unauthorized") {
       conversation.pageDue = now + SECOND;
       refresh(state);
@@ -195,7 +195,7 @@ export class Core implements Inputs {
       conversation.pageFailures++;
       const wait = (page.retryAfterMs ?? 0) + jitter(conversation.pageFailures, state.settings.random);
       conversation.pageDue = now + wait;
-      state.warn(`cannot load messages: ${page.detail}`);
+      state.warn(`no messages: ${page.detail}`);
     }
   }
 

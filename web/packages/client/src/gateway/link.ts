@@ -70,10 +70,9 @@ export type Link =
   | { state: "open"; connection: Connection };
 
 /** What the end of a connection means for the next one. */
-export function isFinal(code: number | undefined): boolean {
-  // Protocol errors: the same frame would be sent again.
-  if (code === 1002 || code === 1007 || code === 1009) return true;
-  return code !== undefined && code >= 4500 && code <= 4999;
+export function isFinal(code = 0): boolean {
+  // After a protocol error, the same frame would be sent again.
+  return [1002, 1007, 1009].includes(code) || (code >= 4500 && code <= 4999);
 }
 
 /** The delay in the reason of close code 4000, for a client that did not receive `reconnect`. */
@@ -83,5 +82,5 @@ export function reconnectDelay(code: number | undefined, reason: string): number
 }
 
 export function isFailure(value: object): value is Failure {
-  return "kind" in value && "detail" in value;
+  return "kind" in value;
 }

@@ -84,8 +84,7 @@ export class SocketLine implements Line {
       this.#generation++;
       this.#socket = undefined;
       // 1005 and 1006 stand for a missing code.
-      if (isOpen)
-        handlers.closed(code === 1005 || code === 1006 ? undefined : code, reason || "connection lost");
+      if (isOpen) handlers.closed(code === 1005 || code === 1006 ? undefined : code, reason || "connection lost");
       else void this.#diagnose();
     };
   }

@@ -33,7 +33,7 @@ export class State {
   refreshDue: number | undefined;
   isRefreshing = false;
   /** When to reconnect, as the server requested. */
-  reconnectAt: number | undefined;
+  reconnectAt = Infinity;
   /** Not to connect before this time, as the server requested. */
   notConnectBefore = 0;
   /** When to send `sync` on this connection. */
@@ -114,7 +114,7 @@ export class State {
     this.pausedUntil = 0;
   }
 
-  stop(reason: string, { sessionEnded = false, code = undefined as number | undefined } = {}): void {
+  stop(reason: string, sessionEnded = false, code?: number): void {
     this.loseReplies();
     this.isOver = true;
     for (const { request } of this.waiting.splice(0)) this.lose(request);

@@ -10,7 +10,7 @@ import type { Line, LineHandlers } from "./socket.js";
 
 /** A leader that does not answer within this time is frozen: another tab takes over. */
 const PATIENCE = 3000;
-const TAKEN_OVER = "taken over by another tab";
+const TAKEN_OVER = "another tab took over";
 
 type Message =
   | { type: "connect" | "close" | "leader"; from: string }

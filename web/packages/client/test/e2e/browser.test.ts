@@ -40,7 +40,9 @@ async function newBrowser(): Promise<BrowserContext> {
   await context.route(`${server.url}/app`, (route) =>
     route.fulfill({ contentType: "text/html", body: "<!doctype html><title>app</title><script src=/app.js></script>" }),
   );
-  await context.route(`${server.url}/app.js`, (route) => route.fulfill({ contentType: "text/javascript", body: bundle }));
+  await context.route(`${server.url}/app.js`, (route) =>
+    route.fulfill({ contentType: "text/javascript", body: bundle }),
+  );
   return context;
 }
 
@@ -108,7 +110,10 @@ describe("one tab", () => {
         { text: "노을 #제주", media: [{ file, alt: "해 질 녘의 바다" }] },
         { onProgress: (sent, total) => progress.push([sent, total]) },
       );
-      const direct = await client.media.uploadDirect({ file, alt: "산" }, { onProgress: (...now) => progress.push(now) });
+      const direct = await client.media.uploadDirect(
+        { file, alt: "산" },
+        { onProgress: (...now) => progress.push(now) },
+      );
       const texts = [];
       for await (const { text } of client.timelines.home()) texts.push(text);
       await client.auth.logOut();
@@ -234,7 +239,13 @@ describe("several tabs", () => {
     for (const page of tabs) await connected(page);
     const expected = ["0"];
     for (let round = 0; round < 2; round++) {
-      const sending = tabs.map((page, tab) => send(page, id, numbers(0, 5).map((number) => `${round} ${tab} ${number}`)));
+      const sending = tabs.map((page, tab) =>
+        send(
+          page,
+          id,
+          numbers(0, 5).map((number) => `${round} ${tab} ${number}`),
+        ),
+      );
       await server.kill();
       await Promise.all(sending);
       await server.restart();
@@ -298,7 +309,9 @@ describe("tokens", () => {
       localStorage.setItem("tokens", JSON.stringify({ ...tokens, access_token: "expired" }));
     });
     const tabs = [await newTab(context, "token"), await newTab(context, "token")];
-    const ids = await Promise.all(tabs.map((page) => page.evaluate(async () => (await window.app.client.users.getMe()).id)));
+    const ids = await Promise.all(
+      tabs.map((page) => page.evaluate(async () => (await window.app.client.users.getMe()).id)),
+    );
     expect(ids).toEqual([me, me]);
     expect(refreshes).toBe(1);
     for (const page of tabs) await open(page, id);

@@ -1,6 +1,6 @@
 // The page of the browser tests: a small application on the client, in a real tab.
 
-import { createClient, type Gateway, type GatewayOptions, tokenAuth, type TokenStore } from "../../src/index.js";
+import { createClient, type Gateway, type GatewayOptions, type TokenStore, tokenAuth } from "../../src/index.js";
 
 /** In the storage that the tabs of a site share. An application stores tokens in its platform's secure storage. */
 const sharedStore: TokenStore = {

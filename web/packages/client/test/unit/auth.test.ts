@@ -172,7 +172,9 @@ describe("tokens", () => {
     };
     let stored: Tokens | null = tokens(1);
     const store = { load: () => stored, save: () => {} };
-    const platform = new Platform([() => problem(401, "unauthenticated"), () => json(200, {})], { locks: locks as never });
+    const platform = new Platform([() => problem(401, "unauthenticated"), () => json(200, {})], {
+      locks: locks as never,
+    });
     await clientOf(platform, store).users.getMe();
     expect(platform.requests.map(authorization)).toEqual(["Bearer access1", "Bearer access2"]);
     expect(names).toEqual(["blegram.refresh https://example.org"]);

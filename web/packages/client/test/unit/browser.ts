@@ -10,7 +10,11 @@ export class FakeLocks {
   readonly #held = new Map<string, Waiting>();
   readonly #queues = new Map<string, Waiting[]>();
 
-  request(name: string, options: { signal?: AbortSignal; steal?: boolean }, hold: () => Promise<void> | void): Promise<void> {
+  request(
+    name: string,
+    options: { signal?: AbortSignal; steal?: boolean },
+    hold: () => Promise<void> | void,
+  ): Promise<void> {
     return new Promise<void>((resolve, reject) => {
       const waiting: Waiting = {
         reject,

@@ -2,7 +2,14 @@
 
 import { describe, expect, test } from "vitest";
 import type { Environment, Socket } from "../../src/environment.js";
-import { createClient, type GatewayOptions, memoryOutbox, memoryStore, type OutboxEntry, tokenAuth } from "../../src/index.js";
+import {
+  createClient,
+  type GatewayOptions,
+  memoryOutbox,
+  memoryStore,
+  type OutboxEntry,
+  tokenAuth,
+} from "../../src/index.js";
 import { ME, READY } from "./core/world.js";
 import { failure, json, Platform, problem, type Request } from "./platform.js";
 
@@ -35,7 +42,13 @@ class FakeSocket {
   }
 }
 
-const TOKENS = { access_token: "a", token_type: "Bearer", expires_in: 600, refresh_token: "r", refresh_expires_in: 1000 };
+const TOKENS = {
+  access_token: "a",
+  token_type: "Bearer",
+  expires_in: 600,
+  refresh_token: "r",
+  refresh_expires_in: 1000,
+};
 
 function respond(more: Record<string, () => Response> = {}) {
   return ({ url }: Request): Response => {
@@ -50,7 +63,13 @@ function respond(more: Record<string, () => Response> = {}) {
   };
 }
 
-function start(options: GatewayOptions & { tokens?: boolean; responses?: Record<string, () => Response>; env?: Partial<Environment> } = {}) {
+function start(
+  options: GatewayOptions & {
+    tokens?: boolean;
+    responses?: Record<string, () => Response>;
+    env?: Partial<Environment>;
+  } = {},
+) {
   const { tokens = false, responses = {}, env = {}, ...gatewayOptions } = options;
   const sockets: FakeSocket[] = [];
   const platform = new Platform([respond(responses)], {
@@ -91,7 +110,11 @@ describe("connecting", () => {
     ["load", () => problem(503, "overloaded", { "retry-after": "3" }), "disconnected"],
   ])("a handshake that is rejected because of the %s", async (_, status, name) => {
     const { platform, sockets, log } = start({
-      responses: { "/gateway/status": status, "/gateway/tickets": status, "/auth/csrf": () => json(200, { csrf_token: null }) },
+      responses: {
+        "/gateway/status": status,
+        "/gateway/tickets": status,
+        "/auth/csrf": () => json(200, { csrf_token: null }),
+      },
     });
     await platform.pass(0);
     sockets[0]!.onclose?.({ code: 1006, reason: "" });
@@ -134,7 +157,10 @@ describe("connecting", () => {
 
   test("the login is renewed in band: a token in token mode, a ticket with a cookie", async () => {
     for (const tokens of [true, false]) {
-      const { platform, sockets } = start({ tokens, responses: { "/auth/token": () => json(200, { ...TOKENS, access_token: "b" }) } });
+      const { platform, sockets } = start({
+        tokens,
+        responses: { "/auth/token": () => json(200, { ...TOKENS, access_token: "b" }) },
+      });
       await platform.pass(0);
       sockets[0]!.open();
       sockets[0]!.frame({ ev: "auth.expiring", d: { expires_in_ms: 1000 } });
@@ -147,7 +173,13 @@ describe("connecting", () => {
   test("a device that is online again connects at once", async () => {
     let wake = () => {};
     const { platform, sockets } = start({
-      env: { onWake: (listener) => ((wake = listener), () => {}), random: () => 0.99 },
+      env: {
+        random: () => 0.99,
+        onWake: (listener) => {
+          wake = listener;
+          return () => {};
+        },
+      },
     });
     await platform.pass(0);
     sockets[0]!.open();
@@ -235,9 +267,17 @@ describe("the application", () => {
     sockets[0]!.open();
     const d = { conversation_id: "c", message_id: "m" };
     const rejected = failure(gateway.command("message.delete", d));
-    const err = { code: "not-found", detail: "no such message", errors: [{ pointer: "/message_id", code: "x", detail: "y" }] };
+    const err = {
+      code: "not-found",
+      detail: "no such message",
+      errors: [{ pointer: "/message_id", code: "x", detail: "y" }],
+    };
     sockets[0]!.frame({ re: sockets[0]!.sent.at(-1)!.id, err });
-    expect(await rejected).toMatchObject({ name: "Problem", code: "not-found", fields: { "/message_id": { code: "x" } } });
+    expect(await rejected).toMatchObject({
+      name: "Problem",
+      code: "not-found",
+      fields: { "/message_id": { code: "x" } },
+    });
     const lost = failure(gateway.command("message.delete", d));
     sockets[0]!.onclose?.({ code: 1006, reason: "" });
     expect(await lost).toMatchObject({ name: "NetworkError" });

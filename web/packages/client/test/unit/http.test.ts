@@ -133,7 +133,11 @@ describe("requests and responses", () => {
     const client = clientOf(platform);
     await client.timelines.hashtag("제주/바다", { limit: 5 }).page();
     await client.posts.getMany({ ids: ["a", "b"] });
-    await client.posts.update("p", { text: null }, { ifMatch: '"1-a"', idempotencyKey: "mine", headers: { "x-request-id": "r" } });
+    await client.posts.update(
+      "p",
+      { text: null },
+      { ifMatch: '"1-a"', idempotencyKey: "mine", headers: { "x-request-id": "r" } },
+    );
     await client.auth.logIn({ login: "ann", password: "x" });
     const [timeline, many, update, login] = platform.requests;
     expect(timeline?.url).toBe(

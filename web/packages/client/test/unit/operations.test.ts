@@ -2,12 +2,12 @@
 
 import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
+// @ts-expect-error: a script without types.
+import { groupOf, methodNames, methodOf } from "../../scripts/names.mjs";
 import { operations } from "../../src/generated/operations.js";
 import { createClient, Pages } from "../../src/index.js";
 import { parseOperations } from "../../src/operation.js";
 import { json, Platform } from "./platform.js";
-// @ts-expect-error: a script without types.
-import { groupOf, methodNames, methodOf } from "../../scripts/names.mjs";
 
 interface Parameter {
   $ref?: string;
@@ -45,7 +45,9 @@ test("every operation of the document has one method", () => {
 });
 
 test("methods are the operationIds without the noun of their group", () => {
-  const names = Object.fromEntries(documented.map((operation) => [operation.operationId, `${groupOf(operation)}.${methodOf(operation)}`]));
+  const names = Object.fromEntries(
+    documented.map((operation) => [operation.operationId, `${groupOf(operation)}.${methodOf(operation)}`]),
+  );
   expect(names).toMatchObject({
     createPost: "posts.create",
     getPost: "posts.get",

@@ -9,7 +9,8 @@ interface Item {
 function server(isOldestFirst: boolean) {
   const items: Item[] = [];
   let loads = 0;
-  const add = (...numbers: number[]) => items.push(...numbers.map((number) => ({ id: `id${String(number).padStart(3, "0")}` })));
+  const add = (...numbers: number[]) =>
+    items.push(...numbers.map((number) => ({ id: `id${String(number).padStart(3, "0")}` })));
   /** Of a list whose newest items come first: `older:N` are those before item N, `newer:N` those from item N on. */
   const load = async ({ cursor, since_id }: { cursor?: string | undefined; since_id?: string | undefined }) => {
     loads++;
@@ -28,7 +29,11 @@ function server(isOldestFirst: boolean) {
       prev_cursor: `newer:${Math.min(to, items.length)}`,
     };
   };
-  return { add, pages: new Pages<{ items: Item[]; next_cursor: string | null; prev_cursor: string | null }>(load, isOldestFirst), loads: () => loads };
+  return {
+    add,
+    pages: new Pages<{ items: Item[]; next_cursor: string | null; prev_cursor: string | null }>(load, isOldestFirst),
+    loads: () => loads,
+  };
 }
 
 async function read(items: AsyncIterable<Item>): Promise<string> {

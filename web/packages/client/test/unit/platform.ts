@@ -1,6 +1,6 @@
 // A platform whose clock and network the test controls.
 
-import { environment, type Environment } from "../../src/environment.js";
+import { type Environment, environment } from "../../src/environment.js";
 
 export interface Request {
   method: string;
@@ -16,7 +16,11 @@ export const json = (status: number, body: unknown, headers: Record<string, stri
   new Response(JSON.stringify(body), { status, headers: { "content-type": "application/json", ...headers } });
 
 export const problem = (status: number, code: string, headers: Record<string, string> = {}) =>
-  json(status, { type: `/problems/${code}`, title: code, status, detail: `it is ${code}`, code, errors: null }, headers);
+  json(
+    status,
+    { type: `/problems/${code}`, title: code, status, detail: `it is ${code}`, code, errors: null },
+    headers,
+  );
 
 /** A network without responses until the signal aborts. */
 export const silence: Responder = (_, { signal }) =>

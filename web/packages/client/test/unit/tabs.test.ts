@@ -41,8 +41,15 @@ class Tab {
   readonly log: unknown[] = [];
   readonly frames: ServerFrame[] = [];
   readonly line: SharedLine;
-  constructor(browser: FakeBrowser, readonly name: string) {
-    const environment = { ...browser.platform.environment, locks: browser.locks as never, BroadcastChannel: browser.FakeChannel as never };
+  constructor(
+    browser: FakeBrowser,
+    readonly name: string,
+  ) {
+    const environment = {
+      ...browser.platform.environment,
+      locks: browser.locks as never,
+      BroadcastChannel: browser.FakeChannel as never,
+    };
     const newSocket = (handlers: LineHandlers) => {
       const socket = new FakeSocket(name, handlers);
       browser.sockets.push(socket);
@@ -187,7 +194,11 @@ describe("commands", () => {
     one!.sync(1, ["a"], ["timeline:home", "user:1"], ["u1"]);
     two!.sync(1, ["b"], ["timeline:home"], ["u2"]);
     await browser.platform.settle();
-    expect(commands().at(-1)?.d).toEqual({ open: ["b", "a"], topics: ["timeline:home", "user:1"], presence: ["u2", "u1"] });
+    expect(commands().at(-1)?.d).toEqual({
+      open: ["b", "a"],
+      topics: ["timeline:home", "user:1"],
+      presence: ["u2", "u1"],
+    });
     // The other tab still wants it.
     one!.line.send({ id: 2, op: "unsubscribe", d: { topics: ["timeline:home"] } });
     await browser.platform.settle();

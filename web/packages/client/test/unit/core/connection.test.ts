@@ -97,7 +97,13 @@ describe("reconnecting", () => {
         }
         world.loading.splice(0);
         prepare(world);
-        longest = Math.max(longest, ...world.of("disconnected").slice(-1).map(({ retry_in_ms }) => retry_in_ms));
+        longest = Math.max(
+          longest,
+          ...world
+            .of("disconnected")
+            .slice(-1)
+            .map(({ retry_in_ms }) => retry_in_ms),
+        );
         expect(Math.max(...world.of("disconnected").map(({ retry_in_ms }) => retry_in_ms))).toBeLessThanOrEqual(30_000);
       }
       return longest;

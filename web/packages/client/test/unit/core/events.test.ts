@@ -29,7 +29,11 @@ describe("events", () => {
     world.run();
     const pong = world.core.handle(world.now, (core) => core.frame({ ping: 1 }));
     expect(pong).toMatchObject([{ frame: { recv: { [ROOMS[0]]: 3 } } }]);
-    expect(world.of("change").map(({ ev }) => ev)).toEqual(["message.created", "conversation.painted", "message.created"]);
+    expect(world.of("change").map(({ ev }) => ev)).toEqual([
+      "message.created",
+      "conversation.painted",
+      "message.created",
+    ]);
     expect(world.of("warning")).toEqual([]);
   });
 

@@ -9,13 +9,25 @@ const index = fc.nat(1 << 16);
 const step = fc.oneof(
   { weight: 3, arbitrary: fc.record({ do: fc.constant("send" as const), room }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("bobSends" as const), room }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant("bobChanges" as const), room, which: index, deletes: fc.boolean() }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant("bobChanges" as const), room, which: index, deletes: fc.boolean() }),
+  },
   { weight: 9, arbitrary: fc.constant({ do: "toClient" as const }) },
   { weight: 9, arbitrary: fc.constant({ do: "toServer" as const }) },
   { weight: 1, arbitrary: fc.constant({ do: "reject" as const }) },
   { weight: 6, arbitrary: fc.record({ do: fc.constant("outside" as const), works: fc.boolean() }) },
-  { weight: 4, arbitrary: fc.record({ do: fc.constant("disturb" as const), which: index, how: fc.integer({ min: 0, max: 2 }) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant("drop" as const), code: fc.constantFrom(undefined, 1001, 4000, 4001, 4004) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ do: fc.constant("disturb" as const), which: index, how: fc.integer({ min: 0, max: 2 }) }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant("drop" as const),
+      code: fc.constantFrom(undefined, 1001, 4000, 4001, 4004),
+    }),
+  },
   { weight: 1, arbitrary: fc.constant({ do: "heads" as const }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("expire" as const), room }) },
   { weight: 6, arbitrary: fc.record({ do: fc.constant("pass" as const), ms: fc.nat(5000) }) },

@@ -19,17 +19,20 @@ describe("messages", () => {
     expect(world.of("sent").map(({ sent }) => sent.duplicate)).toEqual([true, false, false]);
   });
 
-  test.each(["rate-limited", "unavailable", "internal", "overloaded"])("%s is retried after the time it names", (code) => {
-    const world = World.connected();
-    world.sends(0, "again");
-    world.deliverToServer(code);
-    world.deliverToClient();
-    world.sleep(199);
-    expect(world.commands()).toEqual([]);
-    world.sleep(1);
-    expect(world.commands()).toEqual(["message.send"]);
-    expect(world.of("failed")).toEqual([]);
-  });
+  test.each(["rate-limited", "unavailable", "internal", "overloaded"])(
+    "%s is retried after the time it names",
+    (code) => {
+      const world = World.connected();
+      world.sends(0, "again");
+      world.deliverToServer(code);
+      world.deliverToClient();
+      world.sleep(199);
+      expect(world.commands()).toEqual([]);
+      world.sleep(1);
+      expect(world.commands()).toEqual(["message.send"]);
+      expect(world.of("failed")).toEqual([]);
+    },
+  );
 
   test("another rejection is reported, and the next message is sent", () => {
     const world = World.connected();
@@ -71,7 +74,11 @@ describe("messages", () => {
     const world = World.connected();
     world.sends(0, "one");
     world.sends(0, "two");
-    expect([world.core.drop("client-1"), world.core.drop("client-2"), world.core.drop("?")]).toEqual([false, true, false]);
+    expect([world.core.drop("client-1"), world.core.drop("client-2"), world.core.drop("?")]).toEqual([
+      false,
+      true,
+      false,
+    ]);
     world.settle();
     expect(world.stored(0)).toEqual(["one"]);
   });

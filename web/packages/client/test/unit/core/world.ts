@@ -1,7 +1,15 @@
 // An in-memory server with two conversations, and a network that loses, repeats and reorders frames.
 
 import { Core } from "../../../src/gateway/core.js";
-import type { ClientFrame, CommandResult, Failure, Inputs, ServerFrame, Update, Updates } from "../../../src/gateway/io.js";
+import type {
+  ClientFrame,
+  CommandResult,
+  Failure,
+  Inputs,
+  ServerFrame,
+  Update,
+  Updates,
+} from "../../../src/gateway/io.js";
 import type { Message } from "../../../src/index.js";
 
 export const ME = "00000000-0000-7000-8000-000000000001";
@@ -32,7 +40,13 @@ class Room {
 
   message(index: number): Message {
     const { clientId, sender, text, seq } = this.messages[index]!;
-    const base = { id: `${this.id}-${index}`, conversation_id: this.id, seq, message_no: index + 1, client_id: clientId };
+    const base = {
+      id: `${this.id}-${index}`,
+      conversation_id: this.id,
+      seq,
+      message_no: index + 1,
+      client_id: clientId,
+    };
     const rest = { media: [], reply_to: null, created_at: "", edited_at: null, is_deleted: text === null };
     return { ...base, ...rest, text, sender: { id: sender } } as unknown as Message;
   }

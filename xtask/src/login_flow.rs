@@ -14,7 +14,7 @@ use crate::scratch::sweep;
 use crate::services::postgres::{Postgres, free_port};
 use crate::workspace::{build_binary, root};
 
-const NODE: Package = Package {
+pub(crate) const NODE: Package = Package {
     name: "Node.js with npm",
     apt: "npm",
     before: "",
@@ -22,7 +22,7 @@ const NODE: Package = Package {
     macos: "brew install node",
 };
 
-const CHROMIUM: Package = Package {
+pub(crate) const CHROMIUM: Package = Package {
     name: "Chromium",
     apt: "chromium",
     before: "",

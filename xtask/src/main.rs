@@ -22,6 +22,7 @@ mod siege;
 mod signals;
 mod test;
 mod torture;
+mod web;
 mod words;
 mod workspace;
 
@@ -127,6 +128,12 @@ enum Task {
     /// guarantees of docs/protocol.md over what every client saw and what is stored. Prints the seed of its plan first;
     /// xtask/torture/README.md explains the output.
     Torture(torture::Options),
+    /// Build, check and test the packages in web/: the TypeScript client
+    ///
+    /// Installs what web/package-lock.json names, then checks formatting, types and generated files, builds, and runs the unit
+    /// tests (with the size of the bundle) and the end-to-end tests against a debug binary, in Node.js and in Chromium. Needs
+    /// Node.js 20 and Chromium; installs them on Debian and Ubuntu.
+    Web(web::Options),
 }
 
 fn main() -> ExitCode {
@@ -149,6 +156,7 @@ fn run(task: Task) -> Result<u8> {
         Task::Siege(options) => siege::run(&options),
         Task::Cluster(options) => cluster::run(&options),
         Task::Torture(options) => torture::run(&options),
+        Task::Web(options) => web::run(&options),
     }
 }
 

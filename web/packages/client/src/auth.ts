@@ -97,7 +97,7 @@ const EARLY = 5_000;
 export function tokenAuth(options: TokenAuthOptions = {}): Auth {
   const store = options.store ?? memoryStore();
   let tokens: Tokens | null | undefined;
-  /** By the monotonic clock; `undefined` for tokens from the store, whose age is unknown: a 401 tells when they expire. */
+  /** By the monotonic clock; `undefined` for tokens from the store, whose age is unknown: a 401 reports that they have expired. */
   let expiresAt: number | undefined;
   let refreshing: Promise<void> | undefined;
   let now: () => number;

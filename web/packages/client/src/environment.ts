@@ -50,11 +50,9 @@ function onWake(listener: () => void): () => void {
   // React Native has a `window` without events.
   if (typeof global.addEventListener !== "function" || !global.document) return () => {};
   addEventListener("online", listener);
-  addEventListener("pageshow", listener);
   document.addEventListener("visibilitychange", visible);
   return () => {
     removeEventListener("online", listener);
-    removeEventListener("pageshow", listener);
     document.removeEventListener("visibilitychange", visible);
   };
 }

@@ -3,9 +3,9 @@ import { type Environment, sleep, uuid7 } from "./environment.js";
 import { Core } from "./gateway/core.js";
 import { failureOf } from "./gateway/failure.js";
 import type { CommandResult, Draft, Inputs, Output, Page, ReplyOf, Update, Updates } from "./gateway/io.js";
-import { type Line, type LineHandlers, SocketLine } from "./gateway/socket.js";
+import { SocketTransport, type Transport, type TransportHandlers } from "./gateway/socket.js";
 import { indexedDbOutbox, memoryOutbox, type OutboxStore, type PendingMessage } from "./gateway/storage.js";
-import { SharedLine } from "./gateway/tabs.js";
+import { SharedTransport } from "./gateway/tabs.js";
 import type { CommandError, Commands, Events } from "./generated/gateway.js";
 import type { Account, MessagePage } from "./generated/models.js";
 import type { Http } from "./http.js";
@@ -53,10 +53,10 @@ export class Gateway {
   /** What waits for the core: until the account is known. */
   #inputs: Input[] = [];
   #core: Core | undefined;
-  #line: Line | undefined;
-  #shared: SharedLine | undefined;
+  #transport: Transport | undefined;
+  #shared: SharedTransport | undefined;
   /** The connection of this tab, if it has one. */
-  #socket: SocketLine | undefined;
+  #socket: SocketTransport | undefined;
   #outbox: OutboxStore;
   #storing: Promise<unknown> = Promise.resolve();
   #started: Promise<void>;
@@ -194,8 +194,8 @@ export class Gateway {
     this.#name = `blegram ${http.baseUrl} ${me}`;
     if (!this.options.outbox && this.#env.indexedDB) this.#outbox = indexedDbOutbox(this.#env.indexedDB, this.#name);
     this.#core = new Core({ me, followAll, random: this.#env.random });
-    this.#line = this.#newLine();
-    await (this.#shared?.held ?? this.#adopt());
+    this.#transport = this.#newTransport();
+    await (this.#shared?.locked ?? this.#adopt());
     for (const input of this.#inputs.splice(0)) this.#handle(input);
     this.#handle(() => {});
   }
@@ -219,22 +219,25 @@ export class Gateway {
     }
   }
 
-  #newLine(): Line {
+  #newTransport(): Transport {
     const handlers = {
       connected: () => this.#handle((core) => core.connected()),
       failed: (failure) => this.#handle((core) => core.failed(failure)),
       frame: (frame) => this.#handle((core) => core.frame(frame)),
       closed: (code, reason) => this.#handle((core) => core.closed(code, reason)),
-    } satisfies LineHandlers;
-    const newSocket = (own: LineHandlers) => {
-      this.#socket = new SocketLine(this.http, own);
+    } satisfies TransportHandlers;
+    const newSocket = (own: TransportHandlers) => {
+      this.#socket = new SocketTransport(this.http, own);
       return this.#socket;
     };
     const { locks, BroadcastChannel, origin } = this.#env;
     const { shareTabs = Boolean(origin) && this.http.auth.isShared } = this.options;
     if (!shareTabs || !locks || !BroadcastChannel) return newSocket(handlers);
     const orphaned = () => void this.#adopt();
-    this.#shared = new SharedLine({ ...this.#env, locks }, this.#name, this.#tab, newSocket, { ...handlers, orphaned });
+    this.#shared = new SharedTransport({ ...this.#env, locks }, this.#name, this.#tab, newSocket, {
+      ...handlers,
+      orphaned,
+    });
     return this.#shared;
   }
 
@@ -302,11 +305,11 @@ export class Gateway {
       case "reply":
         return this.#replies.get(output.ticket)?.(output.result);
       case "send":
-        return this.#line?.send(output.frame);
+        return this.#transport?.send(output.frame);
       case "close":
-        return this.#line?.close();
+        return this.#transport?.close();
       case "connect":
-        return this.#line?.connect();
+        return this.#transport?.connect();
       case "refresh":
         return void this.#refresh();
       case "load":
@@ -315,7 +318,7 @@ export class Gateway {
   }
 
   async #refresh(): Promise<void> {
-    const socket = this.#socket ?? new SocketLine(this.http, {} as LineHandlers);
+    const socket = this.#socket ?? new SocketTransport(this.http, {} as TransportHandlers);
     const credential = await socket.renew().catch(failureOf);
     this.#handle((core) => core.token(credential));
   }

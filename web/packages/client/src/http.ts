@@ -1,7 +1,7 @@
 import type { Auth, Credential } from "./auth.js";
 import { jitter } from "./backoff.js";
 import { type Environment, sleep, uuid7 } from "./environment.js";
-import { AbortError, isTemporary, NetworkError, Problem } from "./problem.js";
+import { AbortError, isTemporary, NetworkError, Problem, parseJson } from "./problem.js";
 
 /** How long calls take at most, in milliseconds. */
 export interface Limits {
@@ -139,8 +139,7 @@ export class Http {
       return parse<T>(response, await response.text());
     } catch (error) {
       if (error instanceof Problem) throw error;
-      const message = timedOut ? "no response in time" : "no response";
-      throw new NetworkError(message, { cause: error, timedOut });
+      throw new NetworkError("no response", { cause: error, timedOut });
     } finally {
       env.clearTimeout(timer);
       call.signal?.removeEventListener("abort", abort);
@@ -155,12 +154,8 @@ function isFile(body: unknown): boolean {
 function parse<T>(response: Response, text: string): Answer<T> {
   if (!response.ok && response.status !== 304) throw Problem.of(response, text);
   if (!text) return { data: undefined as T, response };
-  let data: T;
-  try {
-    data = JSON.parse(text);
-  } catch {
-    throw Problem.of(response, text);
-  }
+  const data = parseJson(text) as T;
+  if (data === undefined) throw Problem.of(response, text);
   const etag = response.headers.get("etag");
   if (etag && typeof data === "object" && data) etags.set(data, etag);
   return { data, response };

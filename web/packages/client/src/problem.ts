@@ -32,17 +32,20 @@ export class Problem extends Error {
 
   /** The problem of a response, whose body is problem+json or anything else. */
   static of(response: Response, text: string): Problem {
-    let body: Partial<ProblemBody> = {};
-    try {
-      const value: unknown = JSON.parse(text);
-      if (typeof value === "object" && value && "code" in value) body = value as ProblemBody;
-    } catch {
-      // Not JSON: of a proxy.
-    }
+    const body = (parseJson(text) || {}) as Partial<ProblemBody>;
     const { headers, status } = response;
     const seconds = Number.parseInt(headers.get("retry-after") ?? "", 10);
     const retryAfter = seconds >= 0 ? seconds : undefined;
     return new Problem(status, body, retryAfter, headers.get("x-request-id") ?? undefined);
+  }
+}
+
+/** The value of a JSON text; `undefined` if it is none, such as the page of a proxy. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
 

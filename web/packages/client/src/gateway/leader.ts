@@ -5,7 +5,7 @@ import type { Environment } from "../environment.js";
 import type { ReadyEvent } from "../generated/gateway.js";
 import type { ClientFrame, Failure, ServerFrame } from "./io.js";
 import { Pace } from "./pace.js";
-import type { Line, LineHandlers } from "./socket.js";
+import type { Transport, TransportHandlers } from "./socket.js";
 
 /** Only the leader renews the credential. */
 const NEVER = 2 ** 40;
@@ -19,7 +19,7 @@ export type Report = { to: string } & (
 );
 
 /** What a tab wants of the connection. */
-class Seat {
+class TabState {
   isConnected = false;
   open: string[] = [];
   topics = new Set<string>();
@@ -28,8 +28,8 @@ class Seat {
 }
 
 export class Leader {
-  readonly #socket: Line;
-  readonly #seats = new Map<string, Seat>();
+  readonly #socket: Transport;
+  readonly #tabs = new Map<string, TabState>();
   /** The commands in flight, by their id on the socket. */
   readonly #requests = new Map<number, { tab: string; id: number }>();
   #isConnecting = false;
@@ -43,7 +43,7 @@ export class Leader {
     private readonly env: Environment,
     /** The tab of the leader itself. */
     private readonly tab: string,
-    newSocket: (handlers: LineHandlers) => Line,
+    newSocket: (handlers: TransportHandlers) => Transport,
     private readonly report: (report: Report) => void,
   ) {
     this.#socket = newSocket({
@@ -51,7 +51,7 @@ export class Leader {
       connected: () => {},
       failed: (failure) => {
         this.#isConnecting = false;
-        for (const to of [...this.#seats.keys()]) report({ type: "failed", to, failure });
+        for (const to of [...this.#tabs.keys()]) report({ type: "failed", to, failure });
       },
       frame: (frame) => this.#frame(frame),
       closed: (code, reason) => this.#closed(code, reason),
@@ -60,11 +60,11 @@ export class Leader {
 
   /** Connects a tab. */
   join(tab: string): void {
-    const seat = this.#seats.get(tab) ?? new Seat();
-    seat.isConnected = false;
-    this.#seats.set(tab, seat);
+    const state = this.#tabs.get(tab) ?? new TabState();
+    state.isConnected = false;
+    this.#tabs.set(tab, state);
     this.report({ type: "welcome", to: tab });
-    if (this.#ready) this.#show(tab, seat, this.#ready);
+    if (this.#ready) this.#start(tab, state, this.#ready);
     else if (!this.#isConnecting) {
       this.#isConnecting = true;
       this.#socket.connect();
@@ -72,8 +72,8 @@ export class Leader {
   }
 
   /** Shows a tab the connection from its start. */
-  #show(to: string, seat: Seat, ready: ServerFrame): void {
-    seat.isConnected = true;
+  #start(to: string, state: TabState, ready: ServerFrame): void {
+    state.isConnected = true;
     this.report({ type: "connected", to });
     const frame = to === this.tab ? ready : { ...ready, d: { ...ready.d, auth_expires_in_ms: NEVER } };
     this.report({ type: "frame", to, frame });
@@ -81,8 +81,8 @@ export class Leader {
 
   /** A tab was closed, or has given the connection up. */
   leave(tab: string): void {
-    const topics = [...(this.#seats.get(tab)?.topics ?? [])];
-    this.#seats.delete(tab);
+    const topics = [...(this.#tabs.get(tab)?.topics ?? [])];
+    this.#tabs.delete(tab);
     const unwanted = this.#unwanted(topics);
     if (unwanted.length > 0 && this.#ready) {
       this.#enqueue({ id: ++this.#lastId, op: "unsubscribe", d: { topics: unwanted } });
@@ -101,8 +101,8 @@ export class Leader {
     this.#lastId = 0;
     this.#requests.clear();
     this.#queue = [];
-    const tabs = [...this.#seats.keys()];
-    this.#seats.clear();
+    const tabs = [...this.#tabs.keys()];
+    this.#tabs.clear();
     for (const to of tabs) this.report({ type: "closed", to, code, reason });
   }
 
@@ -114,43 +114,43 @@ export class Leader {
       if (request) this.report({ type: "frame", to: request.tab, frame: { ...frame, re: request.id } });
       return;
     }
-    const seats = [...this.#seats];
+    const tabs = [...this.#tabs];
     if (ev === "ready") {
       const { limits } = frame.d as unknown as ReadyEvent;
       this.#pace = new Pace(limits.commands_per_second, limits.command_burst);
       this.#isConnecting = false;
       this.#ready = frame;
-      for (const [to, seat] of seats) this.#show(to, seat, frame);
+      for (const [to, state] of tabs) this.#start(to, state, frame);
       return;
     }
     const isOfLeader = ev === "auth.expiring" || ev === "reconnect";
-    for (const [to, seat] of seats) {
-      if (seat.isConnected && (isOfLeader ? to === this.tab : concerns(seat, frame))) {
+    for (const [to, state] of tabs) {
+      if (state.isConnected && (isOfLeader ? to === this.tab : concerns(state, frame))) {
         this.report({ type: "frame", to, frame });
       }
     }
     // Without a connection of its own tab that answers, the leader does.
-    if (ping !== undefined && !this.#seats.has(this.tab)) this.#pong(ping);
+    if (ping !== undefined && !this.#tabs.has(this.tab)) this.#pong(ping);
   }
 
   #pong(pong: number): void {
     const recv: Record<string, number> = {};
-    for (const seat of this.#seats.values()) {
-      for (const [id, seq] of Object.entries(seat.recv)) recv[id] = Math.max(recv[id] ?? 0, seq);
+    for (const state of this.#tabs.values()) {
+      for (const [id, seq] of Object.entries(state.recv)) recv[id] = Math.max(recv[id] ?? 0, seq);
     }
     this.#socket.send({ pong, recv: Object.fromEntries(Object.entries(recv).slice(0, 100)) });
   }
 
   /** Sends a frame of a tab, which may have lost the connection meanwhile. */
   send(tab: string, frame: ClientFrame): void {
-    const seat = this.#seats.get(tab);
-    if (!seat?.isConnected) return;
+    const state = this.#tabs.get(tab);
+    if (!state?.isConnected) return;
     if ("pong" in frame) {
-      seat.recv = frame.recv;
+      state.recv = frame.recv;
       if (tab === this.tab) this.#pong(frame.pong);
       return;
     }
-    const d = this.#merge(seat, frame.op, frame.d as Record<string, string[] | undefined>);
+    const d = this.#merge(state, frame.op, frame.d as Record<string, string[] | undefined>);
     if (d) {
       const id = ++this.#lastId;
       this.#requests.set(id, { tab, id: frame.id });
@@ -161,21 +161,21 @@ export class Leader {
   }
 
   /** What is set for the whole connection is what any tab wants; `undefined` if there is nothing to change. */
-  #merge(seat: Seat, op: string, d: Record<string, string[] | undefined>): object | undefined {
+  #merge(state: TabState, op: string, d: Record<string, string[] | undefined>): object | undefined {
     const { open = [], topics = [], presence = [] } = d;
     if (op === "unsubscribe") {
-      for (const topic of topics) seat.topics.delete(topic);
+      for (const topic of topics) state.topics.delete(topic);
       const unwanted = this.#unwanted(topics);
       return unwanted.length > 0 ? { topics: unwanted } : undefined;
     }
     if (op !== "sync") return d;
-    seat.open = open;
-    seat.topics = new Set(topics);
-    seat.presence = presence;
+    state.open = open;
+    state.topics = new Set(topics);
+    state.presence = presence;
     const { limits } = (this.#ready as ServerFrame).d as unknown as ReadyEvent;
     // The tab that asks comes first, in case all together want more than is allowed.
     const all = (of: "open" | "topics" | "presence", limit: number) =>
-      [...new Set([seat, ...this.#seats.values()].flatMap((each) => [...each[of]]))].slice(0, limit);
+      [...new Set([state, ...this.#tabs.values()].flatMap((each) => [...each[of]]))].slice(0, limit);
     return {
       ...d,
       open: all("open", limits.open_conversations),
@@ -185,7 +185,7 @@ export class Leader {
   }
 
   #unwanted(topics: string[]): string[] {
-    return topics.filter((topic) => ![...this.#seats.values()].some((seat) => seat.topics.has(topic)));
+    return topics.filter((topic) => ![...this.#tabs.values()].some((state) => state.topics.has(topic)));
   }
 
   /** Sends at the rate of the connection: every tab alone keeps it, but not all together. */
@@ -210,9 +210,9 @@ export class Leader {
 }
 
 /** Whether an event is of something that the tab asked for. */
-function concerns(seat: Seat, { ev, d = {} }: ServerFrame): boolean {
-  if (typeof d["topic"] === "string") return seat.topics.has(d["topic"]);
-  if (ev === "typing") return seat.open.includes(d["conversation_id"] as string);
-  if (ev === "presence") return seat.presence.includes(d["user_id"] as string);
+function concerns(state: TabState, { ev, d = {} }: ServerFrame): boolean {
+  if (typeof d["topic"] === "string") return state.topics.has(d["topic"]);
+  if (ev === "typing") return state.open.includes(d["conversation_id"] as string);
+  if (ev === "presence") return state.presence.includes(d["user_id"] as string);
   return true;
 }

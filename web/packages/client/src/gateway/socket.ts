@@ -3,6 +3,7 @@
 import type { Socket } from "../environment.js";
 import type { AuthCommand } from "../generated/gateway.js";
 import type { Http } from "../http.js";
+import { parseJson } from "../problem.js";
 import { failureOf } from "./failure.js";
 import type { ClientFrame, Failure, ServerFrame } from "./io.js";
 
@@ -11,7 +12,7 @@ const PROTOCOL = "blegram.v1+json";
 const TIMEOUT = 10_000;
 
 /** What a connection reports. */
-export interface LineHandlers {
+export interface TransportHandlers {
   connected(): void;
   failed(failure: Failure): void;
   frame(frame: ServerFrame): void;
@@ -19,7 +20,7 @@ export interface LineHandlers {
 }
 
 /** A connection that can be opened again: a WebSocket of this tab, or of another one. */
-export interface Line {
+export interface Transport {
   connect(): void;
   send(frame: ClientFrame): void;
   /** Closes the connection, without `closed`. */
@@ -27,7 +28,7 @@ export interface Line {
 }
 
 /** A WebSocket of this tab. */
-export class SocketLine implements Line {
+export class SocketTransport implements Transport {
   #socket: Socket | undefined;
   /** Counts connections: what an earlier one reports late is ignored. */
   #generation = 0;
@@ -36,7 +37,7 @@ export class SocketLine implements Line {
 
   constructor(
     private readonly http: Http,
-    private readonly handlers: LineHandlers,
+    private readonly handlers: TransportHandlers,
   ) {}
 
   connect(): void {
@@ -73,8 +74,8 @@ export class SocketLine implements Line {
     };
     socket.onmessage = ({ data }: { data: unknown }) => {
       env.clearTimeout(timer);
-      const frame = isCurrent() ? parse(data) : undefined;
-      if (frame) handlers.frame(frame);
+      const frame = parseJson(String(data));
+      if (isCurrent() && frame && typeof frame === "object") handlers.frame(frame);
     };
     // `onclose` follows.
     socket.onerror = () => {};
@@ -124,13 +125,4 @@ export class SocketLine implements Line {
 async function createTicket(http: Http): Promise<string> {
   const call = { method: "POST", path: "/api/v1/gateway/tickets", isRepeatable: true, isOnce: true };
   return (await http.call<{ ticket: string }>(call)).data.ticket;
-}
-
-function parse(data: unknown): ServerFrame | undefined {
-  try {
-    const frame: unknown = JSON.parse(String(data));
-    return frame && typeof frame === "object" ? frame : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -6,7 +6,7 @@
 import type { Environment } from "../environment.js";
 import type { ClientFrame } from "./io.js";
 import { Leader, type Report } from "./leader.js";
-import type { Line, LineHandlers } from "./socket.js";
+import type { Transport, TransportHandlers } from "./socket.js";
 
 /** A leader that does not answer within this time is frozen: another tab takes over. */
 const PATIENCE = 3000;
@@ -18,17 +18,17 @@ type Message =
   /** `by` is the leader: one that was frozen may not know yet that it is none any more. */
   | (Report & { by: string });
 
-export interface TabHandlers extends LineHandlers {
+export interface TabHandlers extends TransportHandlers {
   /** Another tab may have been closed. Only the leader is asked. */
   orphaned(): void;
 }
 
 const tabLock = (name: string, tab: string) => `${name} tab ${tab}`;
 
-export class SharedLine implements Line {
+export class SharedTransport implements Transport {
   /** Resolves when this tab counts as open. */
-  readonly held: Promise<void>;
-  #isHeld = false;
+  readonly locked: Promise<void>;
+  #isLocked = false;
   readonly #channel: BroadcastChannel;
   /** If this tab is the leader. */
   #lead: Leader | undefined;
@@ -46,16 +46,16 @@ export class SharedLine implements Line {
     private readonly env: Environment & { locks: LockManager },
     private readonly name: string,
     private readonly tab: string,
-    private readonly newSocket: (handlers: LineHandlers) => Line,
+    private readonly newSocket: (handlers: TransportHandlers) => Transport,
     private readonly handlers: TabHandlers,
   ) {
     const Channel = env.BroadcastChannel as typeof BroadcastChannel;
     this.#channel = new Channel(name);
     this.#channel.onmessage = ({ data }) => this.#receive(data);
     // Before others learn of this tab: without its lock they would take it for closed.
-    this.held = this.#hold(tabLock(name, tab)).then(() => {
+    this.locked = this.#lock(tabLock(name, tab)).then(() => {
       if (this.#end.signal.aborted) return;
-      this.#isHeld = true;
+      this.#isLocked = true;
       this.#elect();
       if (this.#state === "connecting") this.connect();
     });
@@ -63,7 +63,7 @@ export class SharedLine implements Line {
 
   connect(): void {
     this.#state = "connecting";
-    if (!this.#isHeld) return;
+    if (!this.#isLocked) return;
     if (this.#lead) return this.#lead.join(this.tab);
     this.#post({ type: "connect", from: this.tab });
     this.#patience ??= this.env.setTimeout(() => {
@@ -156,16 +156,16 @@ export class SharedLine implements Line {
   }
 
   /** Holds a lock until the end; resolves when it is granted. */
-  #hold(name: string): Promise<void> {
+  #lock(name: string): Promise<void> {
     const { signal } = this.#end;
     const end = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
     return new Promise((resolve) => {
-      const hold = () => {
+      const granted = () => {
         resolve();
         return end;
       };
       // Aborted by the end.
-      this.env.locks.request(name, { signal }, hold).catch(() => resolve());
+      this.env.locks.request(name, { signal }, granted).catch(() => resolve());
     });
   }
 
@@ -174,17 +174,17 @@ export class SharedLine implements Line {
     const election = new AbortController();
     this.#election = election;
     const { signal } = election;
-    const lead = () => new Promise<void>((resolve) => (signal.aborted ? resolve() : this.#rule(resolve)));
+    const lead = () => new Promise<void>((resolve) => (signal.aborted ? resolve() : this.#becomeLeader(resolve)));
     // A request that steals cannot be aborted, nor does it wait.
     this.env.locks.request(this.name, steal ? { steal } : { signal }, lead).catch(() => {
       // Another tab took over, while this one was frozen; or the request was aborted.
       if (signal.aborted) return;
-      this.#abdicate();
+      this.#stepDown();
       this.#elect();
     });
   }
 
-  #rule(resign: () => void): void {
+  #becomeLeader(resign: () => void): void {
     const { env, tab } = this;
     this.#resign = resign;
     this.#lost(undefined, TAKEN_OVER);
@@ -200,7 +200,7 @@ export class SharedLine implements Line {
     });
   }
 
-  #abdicate(): void {
+  #stepDown(): void {
     const lead = this.#lead;
     // Others already follow another tab.
     this.#lead = undefined;

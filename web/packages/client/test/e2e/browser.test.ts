@@ -252,12 +252,12 @@ describe("several tabs", () => {
       expected.push(...[0, 1].flatMap((tab) => numbers(0, 5).map((number) => `${round} ${tab} ${number}`)));
       for (const page of tabs) await shows(page, expected.length);
     }
-    const shown = await Promise.all(tabs.map((page) => page.evaluate(() => window.app.texts())));
-    expect(shown[0]).toEqual(shown[1]);
-    expect([...(shown[0] ?? [])].sort()).toEqual(expected.sort());
+    const displayed = await Promise.all(tabs.map((page) => page.evaluate(() => window.app.texts())));
+    expect(displayed[0]).toEqual(displayed[1]);
+    expect([...(displayed[0] ?? [])].sort()).toEqual(expected.sort());
     for (const page of tabs) expect(await page.evaluate(() => window.app.repeated)).toBe(0);
     const stored = await bob.conversations.listMessages(id, { limit: 100 }).take(100);
-    expect(stored.map(({ text }) => text).reverse()).toEqual(shown[0]);
+    expect(stored.map(({ text }) => text).reverse()).toEqual(displayed[0]);
   });
 
   test("a logout in one tab ends the session in all", async () => {

@@ -53,7 +53,7 @@ function screen(gateway: Gateway, conversation: string) {
     if (message && conversation_id === conversation) show(message);
   });
   return {
-    /** Resolves when that many messages are shown. */
+    /** Resolves when that many messages are displayed. */
     has: (count: number) =>
       new Promise<void>((resolve) => {
         if (texts.size >= count) resolve();
@@ -161,12 +161,12 @@ describe("failures", () => {
       }
       await lost;
       await own.restart();
-      await Promise.all(screens.map((shown) => shown.has((round + 1) * each * 2 + 1)));
+      await Promise.all(screens.map((displayed) => displayed.has((round + 1) * each * 2 + 1)));
     }
-    for (const shown of screens) {
-      expect(shown.repeated()).toBe(0);
+    for (const displayed of screens) {
+      expect(displayed.repeated()).toBe(0);
       for (const who of ["a", "b"]) {
-        const texts = shown.texts().filter((text) => text?.startsWith(who));
+        const texts = displayed.texts().filter((text) => text?.startsWith(who));
         const expected = [0, 1, 2].flatMap((round) =>
           [...Array(each).keys()].map((number) => `${who}${round}.${number}`),
         );
@@ -182,7 +182,7 @@ describe("failures", () => {
   test("many missed events are pulled, and the history is continued", async () => {
     const { ann, bob, id } = await pair();
     const a = connect(ann);
-    const shown = screen(a, id);
+    const displayed = screen(a, id);
     a.follow(id);
     await next(a, "loaded");
     a.close();
@@ -195,7 +195,7 @@ describe("failures", () => {
     }
     await later.has(31);
     expect(later.texts()).toEqual([FIRST, ...Array(30).keys()].map(String));
-    expect(shown.texts()).toEqual([FIRST]);
+    expect(displayed.texts()).toEqual([FIRST]);
   });
 
   test("a stopping server names the time to come back", async () => {

@@ -2,8 +2,8 @@
 
 import { describe, expect, test } from "vitest";
 import type { ClientFrame, ServerFrame } from "../../src/gateway/io.js";
-import type { Line, LineHandlers } from "../../src/gateway/socket.js";
-import { SharedLine } from "../../src/gateway/tabs.js";
+import type { Transport, TransportHandlers } from "../../src/gateway/socket.js";
+import { SharedTransport } from "../../src/gateway/tabs.js";
 import { FakeLocks, fakeChannels } from "./browser.js";
 import { READY } from "./core/world.js";
 import { Platform } from "./platform.js";
@@ -11,13 +11,13 @@ import { Platform } from "./platform.js";
 type Command = Extract<ClientFrame, { op: string }>;
 
 /** A socket that the test answers. */
-class FakeSocket implements Line {
+class FakeSocket implements Transport {
   readonly sent: ClientFrame[] = [];
   connects = 0;
   closes = 0;
   constructor(
     readonly tab: string,
-    readonly handlers: LineHandlers,
+    readonly handlers: TransportHandlers,
   ) {}
   connect(): void {
     this.connects++;
@@ -40,7 +40,7 @@ class FakeSocket implements Line {
 class Tab {
   readonly log: unknown[] = [];
   readonly frames: ServerFrame[] = [];
-  readonly line: SharedLine;
+  readonly transport: SharedTransport;
   constructor(
     browser: FakeBrowser,
     readonly name: string,
@@ -50,12 +50,12 @@ class Tab {
       locks: browser.locks as never,
       BroadcastChannel: browser.FakeChannel as never,
     };
-    const newSocket = (handlers: LineHandlers) => {
+    const newSocket = (handlers: TransportHandlers) => {
       const socket = new FakeSocket(name, handlers);
       browser.sockets.push(socket);
       return socket;
     };
-    this.line = new SharedLine(environment, "blegram", name, newSocket, {
+    this.transport = new SharedTransport(environment, "blegram", name, newSocket, {
       connected: () => this.log.push("connected"),
       failed: ({ kind }) => this.log.push(`failed ${kind}`),
       closed: (code, reason) => this.log.push(code ? `closed ${code}` : `closed ${reason}`),
@@ -64,7 +64,7 @@ class Tab {
     });
   }
   sync(id: number, open: string[], topics: string[], presence: string[] = []): void {
-    this.line.send({ id, op: "sync", d: { open, topics, presence } });
+    this.transport.send({ id, op: "sync", d: { open, topics, presence } });
   }
 }
 
@@ -90,7 +90,7 @@ class FakeBrowser {
   async tabs(...names: string[]): Promise<Tab[]> {
     const tabs: Tab[] = [];
     for (const name of names) tabs.push(await this.tab(name));
-    for (const tab of tabs) tab.line.connect();
+    for (const tab of tabs) tab.transport.connect();
     await this.platform.settle();
     this.sockets[0]!.open();
     await this.platform.settle();
@@ -104,7 +104,7 @@ describe("the connection", () => {
     const browser = new FakeBrowser();
     const [one, two] = await browser.tabs("one", "two");
     const three = await browser.tab("three");
-    three.line.connect();
+    three.transport.connect();
     await browser.platform.settle();
     expect(browser.sockets).toHaveLength(1);
     expect(browser.sockets[0]).toMatchObject({ tab: "one", connects: 1 });
@@ -121,7 +121,7 @@ describe("the connection", () => {
     browser.sockets[0]!.handlers.closed(4500, "logged out");
     await browser.platform.settle();
     expect([one!.log, two!.log]).toEqual([["closed 4500"], ["closed 4500"]]);
-    for (const tab of [one!, two!]) tab.line.connect();
+    for (const tab of [one!, two!]) tab.transport.connect();
     await browser.platform.settle();
     browser.sockets[0]!.handlers.failed({ kind: "unauthorized", detail: "" });
     await browser.platform.settle();
@@ -132,18 +132,18 @@ describe("the connection", () => {
   test("is taken over when its tab is closed, and its unsent messages are looked for", async () => {
     const browser = new FakeBrowser();
     const [one, two, three] = await browser.tabs("one", "two", "three");
-    one!.line.dispose();
+    one!.transport.dispose();
     await browser.platform.settle();
     expect(browser.sockets[0]!.closes).toBeGreaterThan(0);
     expect(two!.log).toContain("orphaned");
     expect(three!.log[0]).toMatch(/^closed/);
-    for (const tab of [two!, three!]) tab.line.connect();
+    for (const tab of [two!, three!]) tab.transport.connect();
     await browser.platform.settle();
     browser.sockets[1]!.open();
     await browser.platform.settle();
     for (const tab of [two!, three!]) expect(tab.log.at(-1)).toBe("connected");
     two!.log.splice(0);
-    three!.line.dispose();
+    three!.transport.dispose();
     await browser.platform.settle();
     expect(two!.log).toEqual(["orphaned"]);
   });
@@ -153,7 +153,7 @@ describe("the connection", () => {
     const [one] = await browser.tabs("one");
     browser.freeze(0);
     const two = await browser.tab("two");
-    two.line.connect();
+    two.transport.connect();
     await browser.platform.pass(2999);
     expect(browser.sockets).toHaveLength(1);
     await browser.platform.pass(1);
@@ -163,7 +163,7 @@ describe("the connection", () => {
     await browser.platform.settle();
     expect(browser.sockets[0]!.closes).toBe(1);
     expect(one!.log.at(-1)).toMatch(/^closed/);
-    one!.line.connect();
+    one!.transport.connect();
     await browser.platform.settle();
     expect(one!.log.at(-1)).toBe("connected");
     expect(browser.sockets).toHaveLength(2);
@@ -174,8 +174,8 @@ describe("commands", () => {
   test("have ids of the socket, and each reply goes to its tab with its own id", async () => {
     const browser = new FakeBrowser();
     const [one, two] = await browser.tabs("one", "two");
-    one!.line.send({ id: 1, op: "history", d: { conversation_id: "a" } });
-    two!.line.send({ id: 1, op: "history", d: { conversation_id: "b" } });
+    one!.transport.send({ id: 1, op: "history", d: { conversation_id: "a" } });
+    two!.transport.send({ id: 1, op: "history", d: { conversation_id: "b" } });
     await browser.platform.settle();
     const [first, second] = browser.sockets[0]!.commands();
     expect(first!.id).not.toBe(second!.id);
@@ -200,11 +200,11 @@ describe("commands", () => {
       presence: ["u2", "u1"],
     });
     // The other tab still wants it.
-    one!.line.send({ id: 2, op: "unsubscribe", d: { topics: ["timeline:home"] } });
+    one!.transport.send({ id: 2, op: "unsubscribe", d: { topics: ["timeline:home"] } });
     await browser.platform.settle();
     expect(one!.frames.at(-1)).toEqual({ re: 2, ok: { topics: {} } });
     expect(commands()).toHaveLength(2);
-    two!.line.dispose();
+    two!.transport.dispose();
     await browser.platform.settle();
     expect(commands().at(-1)).toMatchObject({ op: "unsubscribe", d: { topics: ["timeline:home"] } });
   });
@@ -212,7 +212,7 @@ describe("commands", () => {
   test("of all tabs together keep the rate of the connection", async () => {
     const browser = new FakeBrowser();
     const [one, two] = await browser.tabs("one", "two");
-    for (let id = 1; id <= 20; id++) for (const tab of [one!, two!]) tab.line.send({ id, op: "history", d: {} });
+    for (let id = 1; id <= 20; id++) for (const tab of [one!, two!]) tab.transport.send({ id, op: "history", d: {} });
     await browser.platform.settle();
     expect(browser.sockets[0]!.commands()).toHaveLength(20);
     await browser.platform.pass(199);
@@ -226,8 +226,8 @@ describe("commands", () => {
   test("of a tab without a connection are not sent", async () => {
     const browser = new FakeBrowser();
     const [, two] = await browser.tabs("one", "two");
-    two!.line.close();
-    two!.line.send({ id: 1, op: "history", d: {} });
+    two!.transport.close();
+    two!.transport.send({ id: 1, op: "history", d: {} });
     await browser.platform.settle();
     expect(browser.sockets[0]!.commands()).toEqual([]);
   });
@@ -260,12 +260,12 @@ describe("events", () => {
     const browser = new FakeBrowser();
     const [one, two] = await browser.tabs("one", "two");
     const socket = browser.sockets[0]!;
-    two!.line.send({ pong: 0, recv: { a: 5, b: 1 } });
+    two!.transport.send({ pong: 0, recv: { a: 5, b: 1 } });
     await browser.platform.settle();
     expect(socket.sent).toEqual([]);
     socket.handlers.frame({ ping: 7 });
-    one!.line.send({ pong: 7, recv: { a: 3, c: 2 } });
-    two!.line.send({ pong: 7, recv: { a: 6 } });
+    one!.transport.send({ pong: 7, recv: { a: 3, c: 2 } });
+    two!.transport.send({ pong: 7, recv: { a: 6 } });
     await browser.platform.settle();
     expect(socket.sent).toEqual([{ pong: 7, recv: { a: 5, b: 1, c: 2 } }]);
   });

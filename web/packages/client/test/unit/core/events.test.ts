@@ -9,15 +9,15 @@ describe("events", () => {
     world.bobSends(0, "one");
     world.disturb(0, 1);
     world.run();
-    expect(world.rooms[0]!.shown).toEqual([1]);
+    expect(world.rooms[0]!.displayed).toEqual([1]);
     world.bobSends(0, "two");
     world.disturb(0, 0);
     world.bobSends(0, "three");
     world.deliverToClient();
-    expect(world.rooms[0]!.shown).toEqual([1]);
+    expect(world.rooms[0]!.displayed).toEqual([1]);
     expect(world.toServer).toMatchObject([{ op: "history", d: { after: 1 } }]);
     world.run();
-    expect(world.rooms[0]!.shown).toEqual([1, 2, 3]);
+    expect(world.rooms[0]!.displayed).toEqual([1, 2, 3]);
   });
 
   test("an event that the client does not know counts", () => {
@@ -47,7 +47,7 @@ describe("events", () => {
     let pulls = 0;
     while (world.deliverToServer() || world.deliverToClient()) pulls += world.commands().length;
     expect(pulls).toBeGreaterThan(1);
-    expect(world.rooms[0]!.shown).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    expect(world.rooms[0]!.displayed).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
   });
 
   test("a pull that brings nothing is repeated after a second", () => {
@@ -61,7 +61,7 @@ describe("events", () => {
     expect(world.commands()).toEqual(["history"]);
   });
 
-  test("after a reset the latest page is loaded, and nothing is shown twice", () => {
+  test("after a reset the latest page is loaded, and nothing is displayed twice", () => {
     const world = World.connected();
     world.bobSends(0, "one");
     world.run();
@@ -74,7 +74,7 @@ describe("events", () => {
     world.outside(true);
     world.bobSends(0, "four");
     world.run();
-    expect(world.rooms[0]!.shown).toEqual([1, 2, 3, 4]);
+    expect(world.rooms[0]!.displayed).toEqual([1, 2, 3, 4]);
     expect(world.of("loaded").at(-1)).toMatchObject({ known: 1, last_seq: 3 });
   });
 
@@ -125,7 +125,7 @@ describe("membership", () => {
     while (world.outside(true) || world.deliverToClient() || world.deliverToServer());
     world.bobSends(1, "hello");
     world.run();
-    expect(world.rooms[1]!.shown).toEqual([1]);
+    expect(world.rooms[1]!.displayed).toEqual([1]);
   });
 });
 

@@ -87,7 +87,7 @@ test("messages are stored and reported once, in order", () => {
       expect(world.stored(number)).toEqual(sent[number]);
       const count = world.rooms[number]!.messages.length;
       const expected = [...Array(Math.max(0, count - first + 1)).keys()].map((offset) => first + offset);
-      expect(world.rooms[number]!.shown).toEqual(expected);
+      expect(world.rooms[number]!.displayed).toEqual(expected);
     }
   });
   fc.assert(property, { numRuns: 400 });

@@ -61,13 +61,13 @@ describe("messages", () => {
     world.deliverToServer();
     world.disturb(0, 0);
     world.run();
-    expect(world.rooms[0]!.shown).toEqual([]);
+    expect(world.rooms[0]!.displayed).toEqual([]);
     world.sleep(999);
     expect(world.commands()).toEqual([]);
     world.sleep(1);
     expect(world.commands()).toEqual(["history"]);
     world.run();
-    expect(world.rooms[0]!.shown).toEqual([1]);
+    expect(world.rooms[0]!.displayed).toEqual([1]);
   });
 
   test("one that waits can be dropped, one in flight cannot", () => {

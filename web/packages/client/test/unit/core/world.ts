@@ -33,8 +33,8 @@ class Room {
   /** The `seq` up to which events have expired. */
   expired = 0;
   isClosed = false;
-  /** The numbers of the messages that the application has shown as new, in order. */
-  readonly shown: number[] = [];
+  /** The numbers of the messages that the application has displayed as new, in order. */
+  readonly displayed: number[] = [];
 
   constructor(readonly id: string) {}
 
@@ -180,12 +180,12 @@ export class World {
     if (update.name === "stopped") this.stopped = update.data;
     if (update.name === "loaded") {
       const { conversation_id, messages, known } = update.data;
-      const { shown } = this.room(conversation_id);
-      if (known !== undefined && known !== (shown.at(-1) ?? 0)) throw new Error("the core knows what it reported");
-      for (const { message_no } of messages) if (message_no > (shown.at(-1) ?? 0)) shown.push(message_no);
+      const { displayed } = this.room(conversation_id);
+      if (known !== undefined && known !== (displayed.at(-1) ?? 0)) throw new Error("the core knows what it reported");
+      for (const { message_no } of messages) if (message_no > (displayed.at(-1) ?? 0)) displayed.push(message_no);
     }
     if (update.name === "change" && update.data.ev === "message.created") {
-      this.room(update.data.d.conversation_id).shown.push(update.data.d.message!.message_no);
+      this.room(update.data.d.conversation_id).displayed.push(update.data.d.message!.message_no);
     }
   }
 

@@ -50,8 +50,9 @@ export class Gateway {
   readonly #replies = new Map<number, (result: CommandResult) => void>();
   readonly #tab: string;
   readonly #stopWake: () => void;
-  /** What waits for the core: until the account is known. */
-  #inputs: Input[] = [];
+  /** What waits for the core: until the account is known, and for its turn. */
+  readonly #inputs: Input[] = [];
+  #isRunning = false;
   #core: Core | undefined;
   #transport: Transport | undefined;
   #shared: SharedTransport | undefined;
@@ -110,7 +111,8 @@ export class Gateway {
 
   /**
    * Sends a message: again and again, until the server has stored it (`sent`) or rejected it (`failed`). Resolves with its
-   * `client_id` when it is in the outbox, from where it is sent even if the page is closed and opened again.
+   * `client_id` when it is in the outbox, from where it is sent even if the page is closed and opened again. Fails after
+   * `stopped`.
    */
   async send(conversation: string, message: NewMessage): Promise<string> {
     const client_id = message.client_id ?? uuid7(this.#env);
@@ -196,8 +198,7 @@ export class Gateway {
     this.#core = new Core({ me, followAll, random: this.#env.random });
     this.#transport = this.#newTransport();
     await (this.#shared?.locked ?? this.#adopt());
-    for (const input of this.#inputs.splice(0)) this.#handle(input);
-    this.#handle(() => {});
+    this.#input(() => {});
   }
 
   /** The account, as soon as the server can be asked. */
@@ -221,10 +222,10 @@ export class Gateway {
 
   #newTransport(): Transport {
     const handlers = {
-      connected: () => this.#handle((core) => core.connected()),
-      failed: (failure) => this.#handle((core) => core.failed(failure)),
-      frame: (frame) => this.#handle((core) => core.frame(frame)),
-      closed: (code, reason) => this.#handle((core) => core.closed(code, reason)),
+      connected: () => this.#input((core) => core.connected()),
+      failed: (failure) => this.#input((core) => core.failed(failure)),
+      frame: (frame) => this.#input((core) => core.frame(frame)),
+      closed: (code, reason) => this.#input((core) => core.closed(code, reason)),
     } satisfies TransportHandlers;
     const newSocket = (own: TransportHandlers) => {
       this.#socket = new SocketTransport(this.http, own);
@@ -250,7 +251,7 @@ export class Gateway {
         await this.#outbox.put({ draft, error, tab: this.#tab });
         this.#pending.set(draft.client_id, { draft, error });
         if (error) this.#emit("failed", { draft, error });
-        else this.#handle((core) => core.send(draft));
+        else this.#input((core) => core.send(draft));
       }
     });
   }
@@ -259,6 +260,7 @@ export class Gateway {
 
   async #store({ draft }: PendingMessage): Promise<void> {
     await this.#started;
+    if (this.#isOver) throw new NetworkError("stopped");
     await this.#serially(() => this.#outbox.put({ draft, tab: this.#tab }));
     this.#pending.delete(draft.client_id);
     this.#pending.set(draft.client_id, { draft });
@@ -281,21 +283,24 @@ export class Gateway {
 
   // Driver: executes what the core decides.
 
+  /** Inputs that arrive while others are processed, for example of a listener, wait for their turn. */
   #input(input: Input): void {
-    if (this.#core) this.#handle(input);
-    else this.#inputs.push(input);
-  }
-
-  #handle(input: Input): void {
+    this.#inputs.push(input);
     const core = this.#core;
-    if (!core || this.#isOver) return;
-    for (const output of core.handle(this.#env.now(), input)) this.#execute(output);
-    if (this.#isOver) return;
+    if (!core || this.#isRunning) return;
+    this.#isRunning = true;
+    try {
+      for (let next = this.#inputs.shift(); next && !this.#isOver; next = this.#inputs.shift()) {
+        for (const output of core.handle(this.#env.now(), next)) this.#execute(output);
+      }
+    } finally {
+      this.#isRunning = false;
+    }
     this.#env.clearTimeout(this.#timer);
     const wake = core.wake();
-    if (wake === undefined) return;
+    if (wake === undefined || this.#isOver) return;
     const wait = Math.min(Math.max(0, wake - this.#env.now()), LONGEST_TIMER);
-    this.#timer = this.#env.setTimeout(() => this.#handle(() => {}), wait);
+    this.#timer = this.#env.setTimeout(() => this.#input(() => {}), wait);
   }
 
   #execute(output: Output): void {
@@ -320,12 +325,12 @@ export class Gateway {
   async #refresh(): Promise<void> {
     const socket = this.#socket ?? new SocketTransport(this.http, {} as TransportHandlers);
     const credential = await socket.renew().catch(failureOf);
-    this.#handle((core) => core.token(credential));
+    this.#input((core) => core.token(credential));
   }
 
   async #load(conversation: string, after: number | undefined): Promise<void> {
     const page = await this.#latest(conversation, after).catch(failureOf);
-    this.#handle((core) => core.page(conversation, page));
+    this.#input((core) => core.page(conversation, page));
   }
 
   /** The latest messages, oldest first; with `after`, all messages after that number. */

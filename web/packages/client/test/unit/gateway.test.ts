@@ -140,6 +140,14 @@ describe("connecting", () => {
     expect(log.map(([name]) => name)).not.toContain("connected");
   });
 
+  test("who is logged in is not asked before Retry-After", async () => {
+    const { platform } = start({ responses: { "/me": () => problem(429, "rate-limited", { "retry-after": "300" }) } });
+    await platform.pass(299_999);
+    expect(platform.requests).toHaveLength(1);
+    await platform.pass(1001);
+    expect(platform.requests).toHaveLength(2);
+  });
+
   test("who is logged in is asked until the server answers", async () => {
     let isDown = true;
     const { platform, sockets, log } = start({
@@ -305,6 +313,21 @@ describe("the application", () => {
     await expect(platform.pass(0)).rejects.toThrow("a bug of the application");
     sockets[0]!.frame({ ping: 1 });
     expect(sockets[0]!.sent.at(-1)).toEqual({ pong: 1, recv: {} });
+  });
+
+  test("can act in a listener: frames stay in order", async () => {
+    const { gateway, platform, sockets } = start({ userId: ME });
+    gateway.on("connected", () => gateway.subscribe("timeline:home"));
+    gateway.on("connected", () => void gateway.command("history", { conversation_id: "c", after: 0 }).catch(() => {}));
+    await platform.pass(0);
+    sockets[0]!.open();
+    await platform.pass(20);
+    const ids = sockets[0]!.sent.map(({ id }) => id);
+    expect(ids).toEqual([...ids].sort());
+    expect(sockets[0]!.ops()).toEqual(["sync", "history", "sync"]);
+    expect(sockets[0]!.sent.at(-1)?.d).toMatchObject({ topics: ["timeline:home"] });
+    gateway.close();
+    expect(await failure(gateway.send("c", { text: "too late" }))).toMatchObject({ name: "NetworkError" });
   });
 
   test("ignores frames that are not JSON, and frames that it does not know", async () => {

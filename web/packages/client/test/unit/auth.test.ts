@@ -47,6 +47,18 @@ describe("cookies", () => {
     const client = createClient({ environment: platform.environment });
     expect(await failure(client.posts.like("p"))).toMatchObject({ code: "csrf-rejected" });
     expect(platform.requests).toHaveLength(3);
+    // The same token again does not help.
+    const stale = new Platform([
+      rejected,
+      () => json(200, { csrf_token: "t1" }),
+      () => json(200, {}),
+      rejected,
+      () => json(200, { csrf_token: "t1" }),
+    ]);
+    const other = createClient({ environment: stale.environment });
+    await other.posts.like("p");
+    expect(await failure(other.posts.like("p"))).toMatchObject({ code: "csrf-rejected" });
+    expect(stale.requests).toHaveLength(5);
   });
 
   test("the token of an earlier session is dropped with the next login", async () => {
@@ -81,6 +93,36 @@ describe("tokens", () => {
     expect(platform.requests.map(authorization)).toEqual([undefined, "Bearer access1", "Bearer access1", undefined]);
     expect(platform.requests[0]?.body).toMatchObject({ client: "native" });
     expect(saved).toEqual(["access1", undefined]);
+  });
+
+  test("they are not sent to other sites", async () => {
+    const platform = new Platform([() => json(200, {})]);
+    const client = clientOf(platform);
+    await client.raw("GET", "https://storage.example/file" as never);
+    await client.users.getMe();
+    expect(platform.requests.map(authorization)).toEqual([undefined, "Bearer access1"]);
+  });
+
+  test("new ones are not used before they are stored", async () => {
+    let finish = () => {};
+    const store = {
+      load: () => tokens(1),
+      save: () =>
+        new Promise<void>((resolve) => {
+          finish = resolve;
+        }),
+    };
+    const platform = new Platform([
+      () => problem(401, "unauthenticated"),
+      () => json(200, tokens(2)),
+      () => json(200, { id: "me" }),
+    ]);
+    const result = clientOf(platform, store).users.getMe();
+    await platform.settle();
+    expect(platform.requests).toHaveLength(2);
+    finish();
+    expect(await result).toEqual({ id: "me" });
+    expect(authorization(platform.requests[2]!)).toBe("Bearer access2");
   });
 
   test("they are refreshed by the monotonic clock, shortly before they expire", async () => {

@@ -218,6 +218,8 @@ export class SharedTransport implements Transport {
       this.#lead?.leave(tab);
       this.handlers.orphaned();
     };
-    this.env.locks.request(tabLock(this.name, tab), { signal: this.#end.signal }, closed).catch(() => {});
+    // Only after the lock is free again: while this tab has it, the other one counts as open.
+    const free = this.env.locks.request(tabLock(this.name, tab), { signal: this.#end.signal }, () => {});
+    free.then(closed, () => {});
   }
 }

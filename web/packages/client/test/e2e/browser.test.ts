@@ -114,14 +114,19 @@ describe("one tab", () => {
         { file, alt: "산" },
         { onProgress: (...now) => progress.push(now) },
       );
+      const abort = new AbortController();
+      const big = new Blob([file, new Uint8Array(4_000_000)], { type: "image/png" });
+      const onProgress = () => abort.abort();
+      const aborted = await client.media.upload(big, { signal: abort.signal, onProgress }).catch((error) => error.name);
       const texts = [];
       for await (const { text } of client.timelines.home()) texts.push(text);
       await client.auth.logOut();
       const error = await client.users.getMe().catch((error) => `${error.name} ${error.status}`);
-      return { post, direct, texts, progress, error, size: file.size };
+      return { post, direct, aborted, texts, progress, error, size: file.size };
     }, PHOTO_BASE64);
     expect(result.post.media[0]?.alt).toBe("해 질 녘의 바다");
     expect(result.direct.alt).toBe("산");
+    expect(result.aborted).toBe("AbortError");
     expect(result.texts).toEqual(["노을 #제주"]);
     expect(result.progress.some(([sent, total]) => sent === total && total > result.size)).toBe(true);
     expect(result.progress.at(-1)).toEqual([result.size, result.size]);

@@ -138,6 +138,9 @@ describe("connecting", () => {
     // The first one is too late.
     sockets[0]!.open();
     expect(log.map(([name]) => name)).not.toContain("connected");
+    sockets[1]!.open();
+    sockets[0]!.frame({ re: 1, err: { code: "forbidden", detail: "of the first one" } });
+    expect(log.map(([name]) => name)).toEqual(["disconnected", "connected"]);
   });
 
   test("who is logged in is not asked before Retry-After", async () => {
@@ -176,6 +179,16 @@ describe("connecting", () => {
       const auth = sockets[0]!.sent.find(({ op }) => op === "auth");
       expect(auth?.d).toEqual(tokens ? { access_token: "b" } : { ticket: "t" });
     }
+  });
+
+  test("a login that is valid for months needs no timer of months", async () => {
+    const { platform, sockets } = start();
+    await platform.pass(0);
+    sockets[0]!.onopen?.({});
+    sockets[0]!.frame({ ev: "ready", d: { ...READY, heartbeat_ms: 10 ** 10, auth_expires_in_ms: 10 ** 10 } });
+    sockets[0]!.frame({ re: 1, ok: { cursor: "c", heads: [], removed: [], more: false, topics: {}, presence: [] } });
+    // A timer of more than 2^31 milliseconds would run at once.
+    expect(platform.waits.at(-1)).toBe(3_600_000);
   });
 
   test("a device that is online again connects at once", async () => {

@@ -152,6 +152,15 @@ describe("requests and responses", () => {
     expect(() => client.posts.get("")).toThrow("an id of /api/v1/posts/* is missing");
   });
 
+  test("a form has a text for each of its files", async () => {
+    const platform = new Platform([() => json(201, { items: [], problems: [] })]);
+    const file = new Blob(["x"], { type: "image/png" });
+    await clientOf(platform).media.upload([file, { file, alt: "바다, 산", name: "바다.png" }]);
+    const form = platform.requests[0]?.body as FormData;
+    expect(form.getAll("alt")).toEqual(["", "바다, 산"]);
+    expect(form.getAll("file").map((found) => (found as File).name)).toEqual(["image", "바다.png"]);
+  });
+
   test("a problem has its code, fields, request and time", async () => {
     const body = {
       code: "invalid",

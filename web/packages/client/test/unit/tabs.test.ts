@@ -40,6 +40,8 @@ class FakeSocket implements Transport {
 class Tab {
   readonly log: unknown[] = [];
   readonly frames: ServerFrame[] = [];
+  /** The tabs that were open when unsent messages were looked for. */
+  live: string[] = [];
   readonly transport: SharedTransport;
   constructor(
     browser: FakeBrowser,
@@ -60,7 +62,12 @@ class Tab {
       failed: ({ kind }) => this.log.push(`failed ${kind}`),
       closed: (code, reason) => this.log.push(code ? `closed ${code}` : `closed ${reason}`),
       frame: (frame) => this.frames.push(frame),
-      orphaned: () => this.log.push("orphaned"),
+      orphaned: () => {
+        this.log.push("orphaned");
+        void this.transport.liveTabs().then((tabs) => {
+          this.live = [...tabs];
+        });
+      },
     });
   }
   sync(id: number, open: string[], topics: string[], presence: string[] = []): void {
@@ -142,10 +149,12 @@ describe("the connection", () => {
     browser.sockets[1]!.open();
     await browser.platform.settle();
     for (const tab of [two!, three!]) expect(tab.log.at(-1)).toBe("connected");
+    expect(two!.live.sort()).toEqual(["three", "two"]);
     two!.log.splice(0);
     three!.transport.dispose();
     await browser.platform.settle();
     expect(two!.log).toEqual(["orphaned"]);
+    expect(two!.live).toEqual(["two"]);
   });
 
   test("is taken over from a frozen tab after three seconds, and that one follows when it is back", async () => {
@@ -209,6 +218,17 @@ describe("commands", () => {
     expect(commands().at(-1)).toMatchObject({ op: "unsubscribe", d: { topics: ["timeline:home"] } });
   });
 
+  test("of a tab that crashed are dropped, and so are its topics", async () => {
+    const browser = new FakeBrowser();
+    const [, two] = await browser.tabs("one", "two");
+    two!.sync(1, [], ["user:2"]);
+    await browser.platform.settle();
+    browser.freeze(1);
+    two!.transport.dispose();
+    await browser.platform.settle();
+    expect(browser.sockets[0]!.commands().at(-1)).toMatchObject({ op: "unsubscribe", d: { topics: ["user:2"] } });
+  });
+
   test("of all tabs together keep the rate of the connection", async () => {
     const browser = new FakeBrowser();
     const [one, two] = await browser.tabs("one", "two");
@@ -254,6 +274,19 @@ describe("events", () => {
     const names = ({ frames }: Tab) => frames.flatMap(({ ev }) => (ev && ev !== "ready" ? [ev] : []));
     expect(names(one!)).toEqual(["post.created", "message.created", "auth.expiring", "reconnect"]);
     expect(names(two!)).toEqual(["typing", "presence", "message.created"]);
+  });
+
+  test("of a leader that was frozen and is none any more are ignored", async () => {
+    const browser = new FakeBrowser();
+    const [, two] = await browser.tabs("one", "two");
+    const report = (by: string) => ({ type: "frame", to: "two", by, frame: { ev: "degraded", d: { degraded: true } } });
+    const channel = new browser.FakeChannel("blegram");
+    channel.postMessage(report("zero"));
+    await browser.platform.settle();
+    expect(two!.frames.map(({ ev }) => ev)).toEqual(["ready"]);
+    channel.postMessage(report("one"));
+    await browser.platform.settle();
+    expect(two!.frames.map(({ ev }) => ev)).toEqual(["ready", "degraded"]);
   });
 
   test("a ping is answered once, with what all tabs received", async () => {

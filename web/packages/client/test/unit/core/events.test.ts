@@ -26,7 +26,8 @@ describe("events", () => {
     world.rooms[0]!.log.push(["conversation.painted", 0]);
     world.event("conversation.painted", { conversation_id: ROOMS[0], seq: 2, message: null });
     world.bobSends(0, "two");
-    world.run();
+    while (world.deliverToClient());
+    expect(world.commands()).toEqual([]);
     const pong = world.core.handle(world.now, (core) => core.frame({ ping: 1 }));
     expect(pong).toMatchObject([{ frame: { recv: { [ROOMS[0]]: 3 } } }]);
     expect(world.of("change").map(({ ev }) => ev)).toEqual([

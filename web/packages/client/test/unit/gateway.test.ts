@@ -10,6 +10,7 @@ import {
   type OutboxEntry,
   tokenAuth,
 } from "../../src/index.js";
+import { FakeLocks, fakeChannels } from "./browser.js";
 import { ME, READY } from "./core/world.js";
 import { failure, json, Platform, problem, type Request } from "./platform.js";
 
@@ -245,6 +246,27 @@ describe("the outbox", () => {
     await gateway.retry("id2");
     expect(sockets[0]!.sent.at(-1)?.d).toMatchObject({ client_id: "id2" });
     expect(await gateway.drop("id2")).toBe(false);
+  });
+
+  test("what a closed tab has not sent is taken over, what an open one has not is left to it", async () => {
+    const outbox = memoryOutbox();
+    const locks = new FakeLocks() as never;
+    const BroadcastChannel = fakeChannels().FakeChannel as never;
+    const tab = async () => {
+      const started = start({ outbox, userId: ME, shareTabs: true, env: { locks, BroadcastChannel } });
+      await started.platform.settle();
+      return started;
+    };
+    const [one, two, three] = [await tab(), await tab(), await tab()];
+    await two.gateway.send("c", { text: "of an open tab" });
+    await three.gateway.send("c", { text: "of a closed tab" });
+    const texts = () => one.gateway.pending().map(({ draft }) => draft.text);
+    expect(texts()).toEqual([]);
+    three.gateway.close();
+    await one.platform.settle();
+    expect(texts()).toEqual(["of a closed tab"]);
+    expect(two.gateway.pending()).toHaveLength(1);
+    expect(two.sockets).toHaveLength(0);
   });
 
   test("a message is stored before it is sent, in the order of the calls", async () => {

@@ -61,7 +61,12 @@ export function cookieAuth(): Auth {
   };
 }
 
-/** Where the tokens of a session are stored. `save` is called before new tokens are used. */
+/**
+ * Where the tokens of a session are stored. `save` is called before new tokens are used.
+ *
+ * Tabs that share a store must read what another one has saved: IndexedDB does that, `localStorage` does not, so a tab could use a
+ * refresh token for the second time, which ends the session.
+ */
 export interface TokenStore {
   load(): Promise<Tokens | null> | Tokens | null;
   save(tokens: Tokens | null): Promise<void> | void;

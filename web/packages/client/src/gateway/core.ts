@@ -3,7 +3,7 @@
 // a network. It follows the reference client in Rust (crates/client/src/core).
 
 import { jitter } from "../backoff.js";
-import type { AuthCommand, CommandError, MessageSentAnswer, SyncAnswer } from "../generated/gateway.js";
+import type { AuthCommand } from "../generated/gateway.js";
 import {
   advanceLink,
   connected,
@@ -13,13 +13,13 @@ import {
   online,
   ready,
   refresh,
-  scheduleRefresh,
   token,
 } from "./connecting.js";
 import { type Conversation, SECOND } from "./conversation.js";
 import type { ConversationChange, Draft, Failure, GatewayEvent, Inputs, Output, Page, ServerFrame } from "./io.js";
 import { isFailure, type Request } from "./link.js";
 import { isTooLong } from "./outbox.js";
+import { reply } from "./replies.js";
 import { type Settings, State } from "./state.js";
 
 export type { Settings } from "./state.js";
@@ -34,7 +34,6 @@ const PULL = 100;
 const TYPING = 3 * SECOND;
 /** Waits for further subscriptions. */
 const SETTLE = 20;
-const TEMPORARY = ["rate-limited", "unavailable", "internal", "overloaded"];
 
 /** The state machine. */
 export class Core implements Inputs {
@@ -205,7 +204,7 @@ export class Core implements Inputs {
     const { connection } = state;
     // Any frame shows that the server is alive.
     if (connection) connection.lastFrameAt = now;
-    if (frame.re !== undefined) return this.#reply(now, frame.re, frame);
+    if (frame.re !== undefined) return reply(state, now, frame.re, frame);
     if (frame.ping !== undefined) {
       const recv: Record<string, number> = {};
       for (const [id, { timeline }] of [...state.conversations].slice(-MAX_RECEIVED)) {
@@ -330,106 +329,6 @@ export class Core implements Inputs {
   #send(now: number, request: Request, d: object): void {
     const { connection, out } = this.#state;
     if (connection) out.push({ type: "send", frame: { id: connection.register(now, request), op: request.op, d } });
-  }
-
-  // Replies to commands.
-
-  #reply(now: number, id: number, { ok, err }: ServerFrame): void {
-    const state = this.#state;
-    const request = state.connection?.complete(id);
-    if (!request) return;
-    if ("ticket" in request) {
-      state.out.push({ type: "reply", ticket: request.ticket, result: err ? { err } : { ok } });
-    } else if (err) {
-      this.#rejected(now, request, err);
-    } else if (request.op === "sync") {
-      this.#synced(now, ok as SyncAnswer);
-    } else if (request.op === "auth") {
-      scheduleRefresh(state, now, (ok as { auth_expires_in_ms: number }).auth_expires_in_ms);
-    } else if ("conversation" in request) {
-      const conversation = state.conversations.get(request.conversation);
-      if (conversation && request.op === "history") this.#pulled(now, conversation, ok as never);
-      if (conversation && request.op === "message.send") this.#sent(now, conversation, ok as MessageSentAnswer);
-    }
-  }
-
-  #synced(now: number, answer: SyncAnswer): void {
-    const state = this.#state;
-    for (const { conversation_id, last_seq } of answer.heads) state.raiseHead(now, conversation_id, last_seq);
-    for (const id of answer.removed) state.checkMembership(id);
-    state.syncCursor = answer.cursor;
-    if (answer.more) state.syncDue = now;
-    state.update("synced", answer);
-    // One path for what is known of other users.
-    for (const d of answer.presence) state.update("event", { ev: "presence", d });
-  }
-
-  #pulled(
-    now: number,
-    conversation: Conversation,
-    {
-      events,
-      head_seq,
-      more,
-      reset,
-    }: { events: ConversationChange[]; head_seq: number; more: boolean; reset: boolean },
-  ): void {
-    const { timeline } = conversation;
-    if (reset) {
-      timeline.reset();
-      conversation.pageDue = now;
-      return;
-    }
-    const before = timeline.cursor;
-    for (const event of events) this.#state.apply(event);
-    timeline.raiseHead(head_seq);
-    conversation.mustPull ||= more;
-    // The announced events are not available yet. Pulling again at once would be a busy loop.
-    if (timeline.cursor === before) conversation.notPullBefore = now + SECOND;
-  }
-
-  #sent(now: number, conversation: Conversation, sent: MessageSentAnswer): void {
-    conversation.sent(now, sent.seq);
-    const draft = conversation.outbox.settle();
-    if (draft) this.#state.update("sent", { draft, sent });
-  }
-
-  #rejected(now: number, request: Exclude<Request, { ticket: number }>, error: CommandError): void {
-    const state = this.#state;
-    const id = "conversation" in request ? request.conversation : "";
-    const conversation = state.conversations.get(id);
-    const rejections = request.op === "message.send" ? (conversation?.outbox.rejections ?? 0) : 0;
-    const again = now + (error.retry_after_ms ?? SECOND + jitter(rejections, state.settings.random));
-    if (error.code === "rate-limited") state.pausedUntil = again;
-    if (TEMPORARY.includes(error.code)) {
-      this.#putOff(now, request.op, conversation, again);
-    } else if (request.op === "message.send") {
-      const draft = conversation?.outbox.settle();
-      if (draft) state.notSent(draft, error);
-    } else if (request.op === "sync" && state.syncCursor) {
-      state.syncCursor = undefined;
-      state.syncDue = now;
-    } else if (request.op === "history" && error.code === "not-found") {
-      if (conversation?.wasAdded) conversation.mustPull = true;
-      else state.leave(id);
-    } else if (request.op === "sync" || request.op === "history") {
-      state.stop(error.detail);
-    } else {
-      state.warn(`${request.op} was rejected: ${error.detail}`);
-    }
-  }
-
-  /** Repeats a command at `again`. */
-  #putOff(now: number, op: string, conversation: Conversation | undefined, again: number): void {
-    const state = this.#state;
-    if (op === "sync") state.syncDue = again;
-    else if (op === "auth") state.refreshDue = again;
-    else if (op === "message.send") conversation?.outbox.putOff(again);
-    else if (op === "read") conversation?.reportAgain(Math.max(again, now + SECOND));
-    else if (op === "history" && conversation) {
-      conversation.mustPull = true;
-      conversation.notPullBefore = again;
-    }
   }
 }
 

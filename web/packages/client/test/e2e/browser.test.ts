@@ -309,9 +309,10 @@ describe("tokens", () => {
     });
     const first = await newTab(context, "token");
     const { bob, id, me } = await withBob(first);
-    await first.evaluate(() => {
-      const tokens = JSON.parse(localStorage.getItem("tokens") ?? "{}");
-      localStorage.setItem("tokens", JSON.stringify({ ...tokens, access_token: "expired" }));
+    await first.evaluate(async () => {
+      const { store } = window.app;
+      const tokens = await store.load();
+      if (tokens) await store.save({ ...tokens, access_token: "expired" });
     });
     const tabs = [await newTab(context, "token"), await newTab(context, "token")];
     const ids = await Promise.all(

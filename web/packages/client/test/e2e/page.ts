@@ -1,18 +1,48 @@
 // The page of the browser tests: a small application on the client, in a real tab.
 
-import { createClient, type Gateway, type GatewayOptions, type TokenStore, tokenAuth } from "../../src/index.js";
+import {
+  createClient,
+  type Gateway,
+  type GatewayOptions,
+  type TokenStore,
+  type Tokens,
+  tokenAuth,
+} from "../../src/index.js";
 
-/** In the storage that the tabs of a site share. An application stores tokens in its platform's secure storage. */
+/**
+ * Shared by the tabs of a site. `localStorage` would not do: one tab may still read what another one has replaced. An application
+ * stores tokens in its platform's secure storage.
+ */
 const sharedStore: TokenStore = {
-  load: () => JSON.parse(localStorage.getItem("tokens") ?? "null"),
-  save: (tokens) => localStorage.setItem("tokens", JSON.stringify(tokens)),
+  load: () => inTokens("readonly", (tokens) => tokens.get(0)),
+  save: async (next) => {
+    await inTokens("readwrite", (tokens) => tokens.put(next, 0));
+  },
 };
+
+function inTokens<T>(mode: IDBTransactionMode, run: (tokens: IDBObjectStore) => IDBRequest<T>): Promise<Tokens | null> {
+  return new Promise((resolve, reject) => {
+    const open = indexedDB.open("tokens");
+    open.onupgradeneeded = () => open.result.createObjectStore("tokens");
+    open.onerror = () => reject(open.error);
+    open.onsuccess = () => {
+      const transaction = open.result.transaction("tokens", mode);
+      const request = run(transaction.objectStore("tokens"));
+      transaction.onabort = () => reject(transaction.error);
+      transaction.oncomplete = () => {
+        open.result.close();
+        resolve((request.result as Tokens | undefined) ?? null);
+      };
+    };
+  });
+}
 
 function start(mode: "cookie" | "token") {
   const client = mode === "token" ? createClient({ auth: tokenAuth({ store: sharedStore }) }) : createClient();
   const texts = new Map<number, string | null>();
   const app = {
     client,
+    store: sharedStore,
     repeated: 0,
     log: [] as string[],
     stopped: null as unknown,

@@ -253,7 +253,12 @@ describe("the outbox", () => {
     const locks = new FakeLocks() as never;
     const BroadcastChannel = fakeChannels().FakeChannel as never;
     const tab = async () => {
-      const started = start({ outbox, userId: ME, shareTabs: true, env: { locks, BroadcastChannel } });
+      const started = start({
+        outbox,
+        userId: ME,
+        shareTabs: true,
+        env: { locks, BroadcastChannel, random: Math.random },
+      });
       await started.platform.settle();
       return started;
     };

@@ -136,8 +136,8 @@ export function tokenAuth(options: TokenAuthOptions = {}): Auth {
         isRepeatable: true,
       });
     } catch (error) {
-      const isRejected = error instanceof Problem && error.status < 500 && error.status !== 429;
-      if (isRejected) {
+      // Not any other response: the page of a proxy or of a login to a network says nothing about the session.
+      if (error instanceof Problem && /^(invalid-grant|account-suspended)$/.test(error.code)) {
         await adopt(null);
         options.onEnd?.(error);
       }

@@ -183,16 +183,19 @@ describe("tokens", () => {
     expect(used).toEqual(["refresh1", "refresh1", "refresh1"]);
   });
 
-  test("a refresh that is rejected ends the session once; one that fails does not", async () => {
-    for (const [status, ends] of [
-      [401, 1],
-      [400, 1],
-      [503, 0],
+  test("a refresh that the server rejects ends the session once; any other failure does not", async () => {
+    const page = (status: number) => () => new Response("<html>Log in to the network</html>", { status });
+    for (const [answer, ends] of [
+      [() => problem(401, "invalid-grant"), 1],
+      [() => problem(403, "account-suspended"), 1],
+      [() => problem(503, "unavailable"), 0],
+      [page(200), 0],
+      [page(403), 0],
     ] as const) {
       let ended = 0;
       const store = memoryStore(tokens(1));
       const platform = new Platform([
-        (request) => (request.url.endsWith("/token") ? problem(status, "no") : problem(401, "unauthenticated")),
+        (request) => (request.url.endsWith("/token") ? answer() : problem(401, "unauthenticated")),
       ]);
       const client = clientOf(platform, store, () => ended++);
       const errors = Promise.all([failure(client.users.getMe()), failure(client.users.getMe())]);

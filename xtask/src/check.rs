@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use crate::process::{run as run_command, succeeds};
 use crate::workspace::cargo;
-use crate::{compatibility, generate, layering, libraries, words};
+use crate::{compatibility, generate, layering, libraries, readme, words};
 
 /// One step: its name, how to run it, and how to fix its failures.
 struct Step {
@@ -16,7 +16,7 @@ struct Step {
     fix: &'static str,
 }
 
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     Step { name: "format", run: format, fix: "cargo fmt --all" },
     Step {
         name: "clippy",
@@ -31,6 +31,11 @@ const STEPS: [Step; 9] = [
         fix: "add to the crate what is listed above; the other library crates show how",
     },
     Step { name: "words", run: words::check, fix: "use the terms named above, or extend xtask/words.txt" },
+    Step {
+        name: "translation",
+        run: readme::check,
+        fix: "translate the change of README.md in README.ko.md",
+    },
     Step { name: "generated files", run: generated, fix: "cargo xtask gen" },
     Step { name: "compatibility", run: compatibility::check, fix: "see docs/released/README.md" },
     Step {

@@ -16,6 +16,7 @@ mod login_flow;
 mod logins;
 mod packages;
 mod process;
+mod readme;
 mod scratch;
 mod services;
 mod siege;

@@ -107,7 +107,7 @@ pub(crate) fn document(public_url: &str) -> Value {
     document["components"]["securitySchemes"] = json!({
         "bearerAuth": {
             "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
-            "description": "The access token of a native app, from signUp or logIn with `client: native`, or from issueToken. Treat it as opaque. If a request also has a session cookie, the token takes precedence. signUp과 logIn(`client: native`) 또는 issueToken으로 받은 네이티브 앱의 액세스 토큰입니다. 내용을 해석하지 마세요. 세션 쿠키와 함께 보내면 토큰이 우선합니다.",
+            "description": "The access token of a native app, from signUp or logIn with `client: native`, or from issueToken. Apps treat it as opaque; another service can verify it with the keys of getJwks (docs/guide/rust.md lists the stable claims). If a request also has a session cookie, the token takes precedence. signUp과 logIn(`client: native`) 또는 issueToken으로 받은 네이티브 앱의 액세스 토큰입니다. 앱은 내용을 해석하지 마세요. 다른 서비스는 getJwks의 키로 검증할 수 있습니다. 세션 쿠키와 함께 보내면 토큰이 우선합니다.",
         },
         "cookieAuth": {
             "type": "apiKey", "in": "cookie", "name": "auth-blegram",

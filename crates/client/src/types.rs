@@ -2078,7 +2078,7 @@ pub struct TimelineHeadEvent {
 /// The tokens of a native client.
 #[derive(serde::Deserialize, serde::Serialize, Clone, Debug, PartialEq)]
 pub struct Tokens {
-    /// Access token. Send it with every request as `Authorization: Bearer <token>`. Treat it as opaque.
+    /// Access token. Send it with every request as `Authorization: Bearer <token>`. Apps treat it as opaque.
     pub access_token: String,
     /// Seconds until the access token expires.
     pub expires_in: u64,

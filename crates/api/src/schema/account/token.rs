@@ -10,7 +10,7 @@ use crate::body::request;
 /// 네이티브 클라이언트의 토큰.
 #[derive(Debug, Object, Serialize)]
 pub(crate) struct Tokens {
-    /// Access token. Send it with every request as `Authorization: Bearer <token>`. Treat it as opaque.
+    /// Access token. Send it with every request as `Authorization: Bearer <token>`. Apps treat it as opaque.
     /// 액세스 토큰. 모든 요청에 `Authorization: Bearer <token>`으로 보내세요. 내용은 해석하지 마세요.
     access_token: String,
     /// Always `Bearer`.

@@ -5302,7 +5302,7 @@ export interface components {
          */
         Tokens: {
             /**
-             * @description Access token. Send it with every request as `Authorization: Bearer <token>`. Treat it as opaque.
+             * @description Access token. Send it with every request as `Authorization: Bearer <token>`. Apps treat it as opaque.
              *     액세스 토큰. 모든 요청에 `Authorization: Bearer <token>`으로 보내세요. 내용은 해석하지 마세요.
              */
             access_token: string;

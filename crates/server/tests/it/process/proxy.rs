@@ -173,14 +173,22 @@ async fn path_of_the_public_url_is_in_every_address() {
         let page = ann.get(docs).await;
         assert_eq!(page.status, 200, "{page:?}");
         let [scripts, styles] = ["src", "href"].map(|name| attributes(&page.body, name));
-        let files: Vec<_> =
-            scripts.into_iter().chain(styles).filter(|link| !link.starts_with("data:")).collect();
-        assert_eq!(files.len(), 3, "{}", page.body);
-        for file in files {
-            let file = assert_leads_somewhere(&ann, file, &origin).await;
-            if file.body.contains("openapi.json") && file.body.len() < 1_000 {
+        let files: Vec<_> = scripts.into_iter().chain(styles).collect();
+        assert_eq!(files.len(), 5, "{}", page.body);
+        for link in files {
+            let file = assert_leads_somewhere(&ann, link, &origin).await;
+            if link.contains("start.js") {
                 assert!(file.body.contains("\"/forum\""), "{}", file.body);
             }
+        }
+    }
+    for path in ["/forum/", "/forum/problems", "/forum/problems/invalid"] {
+        let page = ann.get(path).await;
+        assert_eq!(page.status, 200, "{page:?}");
+        let links = attributes(&page.body, "href");
+        assert!(links.len() > 5, "{}", page.body);
+        for link in links.into_iter().take(12) {
+            assert_leads_somewhere(&ann, link.split('#').next().unwrap(), &origin).await;
         }
     }
     let document = assert_leads_somewhere(&ann, "/forum/openapi.json", &origin).await.json();

@@ -4,14 +4,16 @@
 //! features; `cargo xtask test` runs the example that its README names.
 
 use std::fs;
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::process::output;
+use crate::process::{Process, Terminal, bound, output, wait_until};
 use crate::workspace::cargo;
 
 /// No program uses it by itself.
@@ -70,13 +72,32 @@ pub(crate) fn run_examples() -> Result<()> {
 /// They serve until a signal; `crates/server/tests/it/embed.rs` runs them.
 const SERVES: &[&str] = &["embed"];
 
+/// How long an example may take; most take less than a second.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Returns the number of lines that it printed.
 fn run_example(program: &Path) -> Result<usize> {
-    let output = Command::new(program).stdin(Stdio::null()).output().context("cannot be started")?;
-    let (printed, errors) =
-        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    ensure!(output.status.success(), "failed ({}):\n{printed}{errors}", output.status);
-    ensure!(!printed.trim().is_empty(), "printed nothing");
-    Ok(printed.lines().count())
+    // To a file, because nothing reads a pipe before the program has ended.
+    let mut printed = tempfile::tempfile()?;
+    let mut command = bound(program, "KILL");
+    let mut example = Process::spawn(
+        command.stdin(Stdio::null()).stdout(printed.try_clone()?),
+        Terminal::Own,
+        Signal::TERM,
+    )?;
+    let mut status = None;
+    let ended = wait_until(LIMIT, || {
+        status = example.ended()?;
+        Ok(status.is_some())
+    });
+    ended.context("it does not end")?;
+    let status = status.context("it has no exit status")?;
+    let mut text = String::new();
+    printed.rewind()?;
+    printed.read_to_string(&mut text)?;
+    ensure!(status.success(), "failed ({status}):\n{text}");
+    ensure!(!text.trim().is_empty(), "printed nothing");
+    Ok(text.lines().count())
 }
 
 fn built_examples() -> Result<Vec<PathBuf>> {
@@ -177,6 +198,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn example_must_succeed_and_print() {
+        assert_eq!(run_example(Path::new("pwd")).unwrap(), 1);
+        assert!(run_example(Path::new("true")).unwrap_err().to_string().contains("printed nothing"));
+        assert!(run_example(Path::new("false")).unwrap_err().to_string().contains("exit status: 1"));
+    }
 
     #[test]
     fn library_crates_are_complete() {

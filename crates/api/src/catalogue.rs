@@ -2,6 +2,8 @@
 //!
 //! Paths, methods and parameters come from the handlers, through poem-openapi; the rules come from the rows in `routes/`.
 
+use std::sync::LazyLock;
+
 use blegram_http::router::{Route, RoutedOperation};
 use poem::http::Method;
 use poem_openapi::{
@@ -57,25 +59,33 @@ pub(crate) struct Described {
     pub(crate) method: Method,
     /// Its path template.
     pub(crate) path: String,
-    row: &'static Operation,
+    codes: Vec<Code>,
 }
 
 impl Described {
     /// Whether it can return `code`.
     pub(crate) fn returns(&self, code: Code) -> bool {
-        self.row.codes().contains(&code)
+        self.codes.contains(&code)
     }
 }
 
 /// All operations, in the order of their groups.
-pub(crate) fn described() -> impl Iterator<Item = Described> {
-    meta(&apis()).into_iter().flat_map(|api| api.paths).flat_map(|path| {
-        path.operations.into_iter().filter_map(move |handler| {
-            let row = operation(handler.operation_id?)?;
-            let tag = handler.tags.first().copied().unwrap_or_default();
-            Some(Described { id: row.id, tag, method: handler.method, path: path.path.clone(), row })
-        })
-    })
+pub(crate) fn described() -> &'static [Described] {
+    // Once, because anyone can request the pages that use it, and no rate limit counts them.
+    static DESCRIBED: LazyLock<Vec<Described>> = LazyLock::new(|| {
+        let paths = meta(&apis()).into_iter().flat_map(|api| api.paths);
+        paths
+            .flat_map(|path| {
+                path.operations.into_iter().filter_map(move |handler| {
+                    let row = operation(handler.operation_id?)?;
+                    let tag = handler.tags.first().copied().unwrap_or_default();
+                    let (method, path) = (handler.method, path.path.clone());
+                    Some(Described { id: row.id, tag, method, path, codes: row.codes() })
+                })
+            })
+            .collect()
+    });
+    &DESCRIBED
 }
 
 fn meta<A: OpenApi>(_: &A) -> Vec<MetaApi> {

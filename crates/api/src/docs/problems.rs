@@ -145,14 +145,15 @@ fn example(code: Code, visit: &Visit<'_>) -> String {
 }
 
 fn operations(code: Code, visit: &Visit<'_>) -> Markup {
-    let returning: Vec<_> = catalogue::described().filter(|operation| operation.returns(code)).collect();
+    let all = catalogue::described();
+    let returning: Vec<_> = all.iter().filter(|operation| operation.returns(code)).collect();
     if returning.is_empty() {
         return html! { p { (NO_OPERATION.of(visit.language)) } };
     }
-    if returning.len() == catalogue::described().count() {
+    if returning.len() == all.len() {
         return html! { p { (EVERY_OPERATION.of(visit.language)) } };
     }
-    let mut groups: BTreeMap<&str, Vec<Described>> = BTreeMap::new();
+    let mut groups: BTreeMap<&str, Vec<&Described>> = BTreeMap::new();
     for operation in returning {
         groups.entry(operation.tag).or_default().push(operation);
     }
@@ -195,7 +196,7 @@ struct ProblemType {
 
 impl ProblemType {
     fn new(code: Code, visit: &Visit<'_>) -> Self {
-        let returning = catalogue::described().filter(|operation| operation.returns(code));
+        let returning = catalogue::described().iter().filter(|operation| operation.returns(code));
         Self {
             code: code.as_str(),
             status: code.status().as_u16(),

@@ -5,7 +5,7 @@ use blegram_domain::{
 };
 use blegram_migration::Schema;
 use blegram_persistence::{
-    hashtags, media_usage, post_hashtags, posts,
+    Db, Settings, hashtags, media_usage, post_hashtags, posts,
     testing::{Backend, TestDatabase},
 };
 use rstest_reuse::apply;
@@ -40,6 +40,24 @@ async fn migrations_applied_twice_change_nothing(#[case] backend: Backend) {
     insert_user(&database, "ann").await;
     Schema::connect(database.url()).await.unwrap().up().await.unwrap();
     insert_user(&database, "bob").await;
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn open_applies_pending_migrations_and_connects(#[case] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
+    let schema = Schema::connect(database.url()).await.unwrap();
+    let count = schema.status().await.unwrap().len();
+    schema.down(count.try_into().unwrap()).await.unwrap();
+
+    let settings = Settings::new(database.url());
+    let opened = Db::open(&settings).await.unwrap();
+    assert!(schema.is_current().await.unwrap());
+    insert_user(&database, "ann").await;
+    opened.close().await.unwrap();
+    // Nothing is pending now.
+    Db::open(&settings).await.unwrap().close().await.unwrap();
+    assert_eq!(database.count("users").await, 1);
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ export interface ClientOptions {
 }
 
 /** The operations of the API, grouped by subject, and what makes them easy to use. */
-export interface Client extends Omit<Groups, "posts" | "media" | "gateway"> {
+export interface ApiClient extends Omit<Groups, "posts" | "media"> {
   posts: Omit<Groups["posts"], "create"> & {
     /** Create a post. Images in `media` are uploaded first. (`createPost`) */
     create(
@@ -35,31 +35,46 @@ export interface Client extends Omit<Groups, "posts" | "media" | "gateway"> {
     /** Upload an image straight to the storage. (`createUpload`, `completeUpload`) */
     uploadDirect(image: Blob | (ImageUpload & { file: Blob }), options?: UploadOptions): Promise<Media>;
   };
-  /** Connects to the realtime gateway. */
-  gateway: Groups["gateway"] & ((options?: GatewayOptions) => Gateway);
   /** The typed fetch: any operation by its method and path, with the response. */
   raw: Raw;
   /** The URL of a path of the API, such as a page to open. */
   url(path: string, query?: object): string;
+  /** @internal */
+  http: Http;
+}
+
+/** All of {@link ApiClient}, and the realtime gateway. */
+export interface Client extends ApiClient {
+  /** Connects to the realtime gateway. */
+  gateway: Groups["gateway"] & ((options?: GatewayOptions) => Gateway);
 }
 
 /** A client of the site at `baseUrl`. */
-export function createClient(options: ClientOptions = {}): Client {
+export function createClient(options?: ClientOptions): Client {
+  const client = createApiClient(options);
+  return {
+    ...client,
+    gateway: Object.assign((more?: GatewayOptions) => new Gateway(client.http, more), client.gateway),
+  };
+}
+
+/**
+ * A client of the site at `baseUrl` without the gateway, which is about half of the code. A page that shows something before it
+ * is connected imports `openGateway` of `@blegram/client/gateway` later.
+ */
+export function createApiClient(options: ClientOptions = {}): ApiClient {
   const env = environment(options.environment);
   const baseUrl = (options.baseUrl ?? env.origin).replace(/\/+$/, "");
   const auth = options.auth ?? cookieAuth();
   const http = new Http(baseUrl, env, auth, { ...LIMITS, ...options.limits });
   const groups = bindGroups(http);
   const { posts, media } = groups;
-  const logOut = groups.auth.logOut;
+  const { logOut } = groups.auth;
   return {
     ...groups,
     auth: {
       ...groups.auth,
-      async logOut(logOutOptions) {
-        await logOut(logOutOptions);
-        await auth.clear();
-      },
+      logOut: (logOutOptions) => logOut(logOutOptions).then(() => auth.clear()),
     },
     posts: {
       ...posts,
@@ -68,8 +83,7 @@ export function createClient(options: ClientOptions = {}): Client {
         const { signal, timeout } = calls;
         const { items, problems } = await uploadForm(http, images, { signal, timeout, onProgress });
         // A post without one of its images is not the post that the user wrote.
-        if (problems[0])
-          throw new Problem(422, { code: problems[0].code, detail: problems[0].detail, errors: problems });
+        if (problems[0]) throw new Problem(422, { ...problems[0], errors: problems });
         return posts.create({ ...body, media_ids: [...(body.media_ids ?? []), ...items.map(({ id }) => id)] }, calls);
       },
     },
@@ -78,11 +92,8 @@ export function createClient(options: ClientOptions = {}): Client {
       upload: (images, uploadOptions) => uploadForm(http, images, uploadOptions),
       uploadDirect: (image, uploadOptions) => uploadDirect(http, image, uploadOptions),
     },
-    gateway: Object.assign(
-      (gatewayOptions?: GatewayOptions) => new Gateway(http, gatewayOptions ?? {}),
-      groups.gateway,
-    ),
     raw: rawFetch(http),
     url: (path, query) => http.url(path, query),
+    http,
   };
 }

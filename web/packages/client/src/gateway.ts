@@ -69,7 +69,7 @@ export class Gateway {
   /** @internal */
   constructor(
     private readonly http: Http,
-    private readonly options: GatewayOptions,
+    private readonly options: GatewayOptions = {},
   ) {
     this.#env = http.env;
     this.#tab = uuid7(http.env);
@@ -299,7 +299,7 @@ export class Gateway {
     this.#env.clearTimeout(this.#timer);
     const wake = core.wake();
     if (wake === undefined || this.#isOver) return;
-    const wait = Math.min(Math.max(0, wake - this.#env.now()), LONGEST_TIMER);
+    const wait = Math.min(wake - this.#env.now(), LONGEST_TIMER);
     this.#timer = this.#env.setTimeout(() => this.#input(() => {}), wait);
   }
 

@@ -6,7 +6,7 @@ export {
   type TokenStore,
   tokenAuth,
 } from "./auth.js";
-export { type Client, type ClientOptions, createClient } from "./client.js";
+export { type ApiClient, type Client, type ClientOptions, createApiClient, createClient } from "./client.js";
 export type { Environment, Socket } from "./environment.js";
 export type { ConversationChange, Draft, GatewayEvent, Page, Updates } from "./gateway/io.js";
 export {

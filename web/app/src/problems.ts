@@ -1,0 +1,35 @@
+// Why something failed, in the user's language: the code of the problem decides, `detail` is for codes without a text.
+
+import { AbortError, NetworkError, Problem } from "@blegram/client";
+import { useTexts } from "./i18n";
+
+/** Returns the text of an error. */
+export function useProblemText(): (error: unknown) => string {
+  const t = useTexts("problems") as (key: string, values?: Record<string, string | number>) => string;
+  return (error) => {
+    if (error instanceof Problem) {
+      const [field] = Object.values(error.fields);
+      const code = error.code === "invalid" && field ? field.code : error.code;
+      const text = t(code, { seconds: Math.ceil(error.retryAfter ?? 1) });
+      if (text !== code) return text;
+      return error.code === "invalid" && field ? field.detail : error.detail;
+    }
+    if (error instanceof NetworkError) return t(navigator.onLine ? "no-response" : "offline");
+    if (error instanceof AbortError) return t("cancelled");
+    return t("unexpected");
+  };
+}
+
+/** The texts of the rejected fields of a form, by JSON pointer: `fieldTexts(error)["/username"]`. */
+export function useFieldTexts(): (error: unknown) => Record<string, string> {
+  const t = useTexts("problems") as (key: string) => string;
+  return (error) => {
+    if (!(error instanceof Problem)) return {};
+    return Object.fromEntries(
+      Object.values(error.fields).map(({ pointer, code, detail }) => {
+        const text = t(code);
+        return [pointer, text === code ? detail : text];
+      }),
+    );
+  };
+}

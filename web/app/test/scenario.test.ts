@@ -79,7 +79,7 @@ test("a photo is posted, seen and commented live, and a chat survives the restar
   await ann.page.getByText("셋", { exact: true }).waitFor({ timeout: 60_000 });
   for (const page of [ann.page, bob.page]) {
     const log = page.getByRole("log");
-    await expect.poll(async () => (await log.innerText()).match(/하나|둘|셋/g)).toEqual(["하나", "둘", "셋"]);
+    await expect.poll(async () => (await log.textContent())?.match(/하나|둘|셋/g)).toEqual(["하나", "둘", "셋"]);
     await expectSound(page);
   }
 });

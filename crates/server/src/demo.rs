@@ -22,6 +22,7 @@ use futures_util::stream;
 use rand::{RngExt, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 
+use self::pictures::Scene;
 use crate::{config::Config, migrate, wire};
 
 /// The password of the accounts in [`LOGINS`].
@@ -161,7 +162,8 @@ impl World {
                 .await?;
             let speaks = if *is_korean { &words::KOREAN } else { &words::ENGLISH };
             let id = account.user.summary.id;
-            let avatar = if at < PORTRAITS { Some(self.picture(id, 160, 160, "").await?) } else { None };
+            let avatar =
+                if at < PORTRAITS { Some(self.upload(id, Scene::Sea, (160, 160), "").await?) } else { None };
             let bio = self.pick(speaks.bios);
             let profile = UpdateProfile {
                 bio: Some(Bio::parse(bio).context(bio)?),
@@ -225,21 +227,37 @@ impl World {
         Ok(comments)
     }
 
-    /// Uploads the images of a post; most posts have none.
+    /// Uploads the images of a post. Most posts have none; those of the last hours, which are seen first, have more and
+    /// larger ones.
     async fn pictures(&mut self, by: usize) -> anyhow::Result<Vec<MediaId>> {
+        let is_recent = self.end.since(self.clock.now()) < DAY / 2;
+        let (often, most, sizes) =
+            if is_recent { (0.6, 2, [(720, 900), (900, 720)]) } else { (0.04, 2, [(360, 480), (480, 360)]) };
         let mut ids = Vec::new();
-        if self.rng.random_bool(0.07) {
-            for _ in 0..self.rng.random_range(1..=2) {
-                let (width, height) = if self.rng.random_bool(0.7) { (480, 360) } else { (360, 480) };
-                let Person { id, speaks, .. } = self.people[by];
-                ids.push(self.picture(id, width, height, speaks.alt).await?);
+        if self.rng.random_bool(often) {
+            for _ in 0..self.rng.random_range(1..=most) {
+                let size = sizes.choose(&mut self.rng).copied().unwrap_or(sizes[0]);
+                ids.push(self.picture(by, size).await?);
             }
         }
         Ok(ids)
     }
 
-    async fn picture(&mut self, of: UserId, width: u16, height: u16, alt: &str) -> anyhow::Result<MediaId> {
-        let file = pictures::landscape(&mut self.rng, width, height);
+    /// Uploads an image for a post.
+    async fn picture(&mut self, by: usize, size: (u16, u16)) -> anyhow::Result<MediaId> {
+        let scene = Scene::ALL.choose(&mut self.rng).copied().unwrap_or(Scene::Sea);
+        let Person { id, speaks, .. } = self.people[by];
+        self.upload(id, scene, size, (speaks.alt)(scene)).await
+    }
+
+    async fn upload(
+        &mut self,
+        of: UserId,
+        scene: Scene,
+        (width, height): (u16, u16),
+        alt: &str,
+    ) -> anyhow::Result<MediaId> {
+        let file = pictures::picture(&mut self.rng, scene, width, height);
         let whole = stream::iter([Ok::<_, std::io::Error>(file.into())]);
         let source = Source::read(whole, blegram_domain::Media::MAX_BYTES, None).await?;
         self.pictures += 1;

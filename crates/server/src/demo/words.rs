@@ -1,5 +1,7 @@
 //! Names and texts of the demo community.
 
+use super::pictures::Scene;
+
 /// The texts in one language.
 pub(super) struct Language {
     pub(super) bios: &'static [&'static str],
@@ -7,7 +9,8 @@ pub(super) struct Language {
     pub(super) subjects: &'static [&'static str],
     pub(super) tags: &'static [&'static str],
     pub(super) today: &'static str,
-    pub(super) alt: &'static str,
+    /// Describes an image.
+    pub(super) alt: fn(Scene) -> &'static str,
     pub(super) comments: &'static [&'static str],
 }
 
@@ -109,7 +112,13 @@ pub(super) const KOREAN: Language = Language {
         "",
     ],
     today: "#첫눈",
-    alt: "해 질 녘의 바다와 산",
+    alt: |scene| match scene {
+        Scene::Sea => "해 질 녘의 바다와 산",
+        Scene::Mountains => "안개 낀 산등성이",
+        Scene::City => "불 켜진 건물이 비친 밤의 강",
+        Scene::Snow => "눈 내리는 언덕과 전나무",
+        Scene::Coffee => "탁자 위의 커피 한 잔",
+    },
     comments: &[
         "정말 예쁘네요!",
         "여기 어디예요?",
@@ -168,7 +177,13 @@ pub(super) const ENGLISH: Language = Language {
         "",
     ],
     today: "#firstsnow",
-    alt: "The sea and hills at dusk",
+    alt: |scene| match scene {
+        Scene::Sea => "The sea and hills at dusk",
+        Scene::Mountains => "Mountain ridges in the fog",
+        Scene::City => "Lit windows reflected in a river at night",
+        Scene::Snow => "Snow falling on hills and firs",
+        Scene::Coffee => "A cup of coffee on a table, from above",
+    },
     comments: &[
         "Beautiful!",
         "Where is this?",

@@ -206,6 +206,11 @@ impl Media {
         &self.forms
     }
 
+    /// The origins of the links to images and of direct uploads.
+    pub fn origins(&self) -> links::Origins {
+        self.signer.origins()
+    }
+
     /// A link generator for the current time.
     pub fn links(&self) -> Links {
         Links::new(Arc::clone(&self.signer), self.clock.now())

@@ -47,6 +47,15 @@ impl Links {
     }
 }
 
+/// The origins of links, for the Content-Security-Policy of a page that uses them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origins {
+    /// Those of the images: of public ones, then of signed links.
+    pub images: Vec<String>,
+    /// That of direct uploads.
+    pub uploads: String,
+}
+
 /// The query parameters of a signed link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proof {
@@ -79,6 +88,18 @@ impl Signer {
             #[cfg(feature = "s3")]
             bucket,
         })
+    }
+
+    pub(crate) fn origins(&self) -> Origins {
+        #[cfg(feature = "s3")]
+        if let Some(bucket) = &self.bucket {
+            let own = origin(bucket.url());
+            let public = bucket.public_url().map(origin).filter(|public| *public != own);
+            let images = public.into_iter().chain([own]).map(ToOwned::to_owned).collect();
+            return Origins { images, uploads: own.to_owned() };
+        }
+        let own = origin(&self.site).to_owned();
+        Origins { images: vec![own.clone()], uploads: own }
     }
 
     fn stable(&self, file: &str, now: Timestamp) -> String {
@@ -135,6 +156,12 @@ impl Signer {
         let signature = URL_SAFE_NO_PAD.decode(&proof.signature).unwrap_or_default();
         is_unexpired && self.mac(method, file, proof.expires).verify_slice(&signature).is_ok()
     }
+}
+
+/// Scheme, host and port of a URL, which is normalised.
+fn origin(url: &str) -> &str {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    url[host..].find('/').map_or(url, |end| &url[..host + end])
 }
 
 /// `now`, rounded down to the hour.

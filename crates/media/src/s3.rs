@@ -105,6 +105,16 @@ impl Presigner {
         if self.prefix.is_empty() { file.into() } else { format!("{}/{file}", self.prefix).into() }
     }
 
+    /// The URL below which the bucket answers signed requests.
+    pub(crate) fn url(&self) -> &str {
+        self.bucket.base_url().as_str()
+    }
+
+    /// The URL below which everyone can read the public area.
+    pub(crate) fn public_url(&self) -> Option<&str> {
+        self.public_url.as_deref()
+    }
+
     /// The stable link to a file in the public area, if the area has a public URL.
     pub(crate) fn public(&self, file: &str) -> Option<String> {
         self.public_url.as_ref().map(|base| format!("{base}/{}", self.name(file)))

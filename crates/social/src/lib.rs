@@ -9,6 +9,7 @@
 //! | [`revisions`] | editing posts; the revisions of posts and comments |
 //! | [`comments`] | comments, replies and tombstones |
 //! | [`likes`], [`bookmarks`] | likes, and private bookmarks |
+//! | [`previews`] | posts and profiles for link previews and search engines |
 //! | [`relations`] | following, blocking and muting |
 //! | [`people`] | lists of followers, followed, blocked and muted accounts |
 //! | [`profiles`] | reading and editing profiles |
@@ -57,6 +58,7 @@ mod media;
 pub mod notifications;
 pub mod people;
 pub mod posts;
+pub mod previews;
 pub mod profiles;
 pub mod recount;
 pub mod relations;
@@ -80,6 +82,7 @@ pub use event::Event;
 pub use likes::LikeState;
 pub use notifications::NotificationView;
 pub use posts::CreatePost;
+pub use previews::{PostPreview, UserPreview};
 pub use profiles::{NewDisplayName, UpdateProfile};
 pub use recount::Recounted;
 pub use relations::FollowState;

@@ -186,13 +186,24 @@ impl Negotiation {
     }
 }
 
-/// The media types that are compressed.
+/// Whether files of this media type are text, which compression makes smaller.
+pub fn is_compressible(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    essence.starts_with("text/") || TEXTS.contains(&essence)
+}
+
+/// The media types of texts outside `text/`.
+const TEXTS: [&str; 5] = [
+    "application/json",
+    "application/manifest+json",
+    "application/problem+json",
+    "application/yaml",
+    "image/svg+xml",
+];
+
 fn is_text(headers: &HeaderMap) -> bool {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    essence.starts_with("text/")
-        || ["application/json", "application/problem+json", "application/yaml", "image/svg+xml"]
-            .contains(&essence)
+    is_compressible(content_type.unwrap_or_default())
 }
 
 /// Takes the body, if it is in memory and large enough.

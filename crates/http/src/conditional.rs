@@ -21,7 +21,12 @@ pub fn strong(version: u64, body: &[u8]) -> Option<HeaderValue> {
 
 /// The weak tag of a page: an equal body does not prove that it contains the same resources.
 pub fn weak(body: &[u8]) -> Option<HeaderValue> {
-    HeaderValue::from_str(&format!("W/\"{:032x}\"", XxHash3_128::oneshot(body))).ok()
+    HeaderValue::from_str(&format!("W/\"{}\"", hash(body))).ok()
+}
+
+/// The hash of a body, for a tag.
+pub fn hash(body: &[u8]) -> String {
+    format!("{:032x}", XxHash3_128::oneshot(body))
 }
 
 /// Whether `If-None-Match` of a request contains `tag`.

@@ -49,6 +49,19 @@ pub(crate) fn routes() -> Vec<Route> {
     operations.into_iter().chain(pages::routes()).chain(pages).chain(files).collect()
 }
 
+/// Whether the API or one of its pages is at `path`, whatever the method.
+pub(crate) fn serves(path: &str) -> bool {
+    static PATHS: LazyLock<matchit::Router<()>> = LazyLock::new(|| {
+        let mut paths = matchit::Router::new();
+        for route in routes() {
+            // The second method of a path collides with the first.
+            let _ = paths.insert(route.path, ());
+        }
+        paths
+    });
+    PATHS.at(path).is_ok()
+}
+
 /// An operation, as pages describe it.
 pub(crate) struct Described {
     /// Its id.

@@ -8,8 +8,8 @@
 //! 2. `schema/<noun>.rs`: the JSON representation of domain types.
 //!
 //! Beside the API are the realtime gateway (`routes/gateway.rs` accepts connections, `ws.rs` runs commands, `realtime.rs`
-//! delivers events), image files (`files.rs`), pages about the API (`docs.rs`), and small pages for
-//! logins and the links of mails (`pages.rs`).
+//! delivers events), image files (`files.rs`), pages about the API (`docs.rs`), small pages for
+//! logins and the links of mails (`pages.rs`), and the web app with its link previews (`web.rs`).
 //!
 //! Each operation has a row in `OPERATIONS` of its route, with its rule and its possible errors. Only the module `problem`
 //! gives an error its code. To add an operation, see `CONTRIBUTING.md`.
@@ -35,6 +35,7 @@ mod routes;
 mod schema;
 mod secrets;
 mod surface;
+mod web;
 mod ws;
 
 use std::{future::Future, pin::Pin, sync::Arc};
@@ -57,6 +58,7 @@ pub use openapi::{openapi, openapi_for_progenitor, openapi_yaml};
 pub use places::Places;
 pub use realtime::{Background, Realtime};
 pub use surface::surface;
+pub use web::{InvalidWebApp, WebApp, WebFiles};
 
 /// Checks whether the process can serve requests.
 pub type Readiness =
@@ -94,6 +96,8 @@ pub struct App {
     pub site: Arc<Site>,
     /// The readiness check.
     pub readiness: Readiness,
+    /// The web app at `/`, if there is one.
+    pub web: Option<WebApp>,
     /// Places of network addresses, if the operator has a database of them.
     pub places: Option<Places>,
     /// The clock of requests.
@@ -113,7 +117,10 @@ impl std::fmt::Debug for App {
 /// It belongs at the root of a server. Below another path, such as with `nest("/forum", …)`, it works if the public URL
 /// of [`App::site`] has that path: the endpoint sees paths without it, and adds it to every URL that it generates.
 pub fn router(app: App) -> impl Endpoint<Output = Response> {
-    let layers = Layers::new(&app, catalogue::routes()).expect("the paths do not collide");
+    let web = app.web.clone();
+    let own = web.iter().flat_map(WebApp::routes);
+    let layers =
+        Layers::new(&app, catalogue::routes().into_iter().chain(own)).expect("the paths do not collide");
     let routes = Route::new()
         .nest("/docs", docs::swagger_ui(app.site.base_path()))
         .at("/openapi.json", docs::json(&app.site.public_url))
@@ -131,9 +138,10 @@ pub fn router(app: App) -> impl Endpoint<Output = Response> {
     let operations = Arc::new(openapi::service().into_endpoint());
     let routes = pages::mount(routes)
         .nest_no_strip("/api", Arc::clone(&operations))
-        .nest_no_strip("/.well-known", operations)
-        .data(Arc::new(app));
-    layers.edge.wrap(page::LinkHeader::new(site, layers.gate.wrap(routes)))
+        .nest_no_strip("/.well-known", operations);
+    let routes = web::Mount::new(web.clone(), routes).data(Arc::new(app));
+    let gated = page::LinkHeader::new(site, layers.gate.wrap(routes));
+    layers.edge.wrap(web::Guide::new(web, gated))
 }
 
 /// Puts the layers of the API in front of `endpoint`, whose paths and rules are `routes`: routes of the program around

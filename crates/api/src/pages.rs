@@ -38,7 +38,7 @@ pub(crate) use self::{
     error::{message, rejected},
     fields::Fields,
     layout::{Page, other, text_field},
-    visit::{Visit, preferred_language},
+    visit::{Accepts, Visit, preferred_language},
 };
 
 /// The path of a page, and what its GET and its POST demand.

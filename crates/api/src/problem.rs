@@ -118,6 +118,11 @@ impl Problem {
         Self { cause: Some(cause.into()), ..Self::new(Code::Internal) }
     }
 
+    /// Something that the server reads for the answer is not there now.
+    pub(crate) fn unavailable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { cause: Some(cause.into()), ..Self::new(Code::Unavailable) }
+    }
+
     pub(crate) fn rate_limited(rate_limit: &RateLimitStatus) -> Self {
         let detail = format!(
             "The rate limit \"{}\" allows {} requests in {} seconds.",

@@ -1,4 +1,5 @@
-//! The API as a surface of the shared HTTP layers: its errors are problem+json, those of its pages HTML; its forms contain
+//! The API as a surface of the shared HTTP layers: its errors are problem+json, those of its pages HTML, and those of
+//! browsers at other addresses the web app; its forms contain
 //! images.
 
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use blegram_media::Media;
 use futures_util::{FutureExt, future::BoxFuture};
 use poem::{Request, Response};
 
-use crate::{App, form, pages, problem::Problem};
+use crate::{App, form, pages, problem::Problem, web};
 
 /// The surface of `app`.
 pub fn surface(app: &App) -> Arc<dyn Surface> {
@@ -23,7 +24,11 @@ struct ApiSurface {
 
 impl Surface for ApiSurface {
     fn render(&self, error: poem::Error, path: &str, request_id: &str) -> Response {
+        let failed = error.data::<web::Failed>().cloned();
         let problem = problem(error);
+        if let Some(failed) = failed {
+            return failed.into_response(problem, request_id);
+        }
         if pages::is_page(path) {
             return pages::rejected(problem, self.site.base_path(), request_id);
         }

@@ -33,7 +33,7 @@ pub use self::{
     redis::{Redis, RedisUrl},
     reference::{env_example, markdown},
     sections::{Accounts, Database, Gateway, Limits, Listener, Log, Mail, Media, Secrets, Server},
-    value::{Backend, DatabaseUrl, LogFilter, Origin, Secret, SecretKey, StorageUrl},
+    value::{Backend, DatabaseUrl, LogFilter, Origin, Secret, SecretKey, StorageUrl, WebSource},
     words::{LogFormat, MailTls, Profile},
 };
 use self::{

@@ -70,11 +70,12 @@ pub fn logins(config: &Config) -> String {
     let [one, other] = LOGINS;
     let logins = LOGINS.map(|name| format!("  Log in as {name:<8} with password: {PASSWORD}\n")).concat();
     let site = config.site();
+    let open = if config.server.web.is_on() { format!("  Open {site}/login\n") } else { String::new() };
     let chat = |login: &str, with: &str| {
         format!("    cargo run -p blegram-example-chat -- --url {site} --login {login} --with {with}\n")
     };
     format!(
-        "{logins}\n  To chat in real time, run in two terminals in the source tree:\n{}{}",
+        "{open}{logins}\n  To chat in real time, run in two terminals in the source tree:\n{}{}",
         chat(one, other),
         chat(other, one)
     )

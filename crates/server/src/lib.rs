@@ -55,6 +55,7 @@ pub mod serve;
 pub mod sweep;
 pub mod telemetry;
 pub mod user;
+mod web;
 pub mod wire;
 
 pub use config::Config;

@@ -67,7 +67,8 @@ fn print_banner(config: &Config, is_demo: bool) {
         tracing::info!(version = VERSION, url = site, listen = %config.server.listen, database, "serving");
     } else {
         let banner = format!(
-            "\n  blegram {version}\n\n  API         {site}/api/v1\n  Swagger UI  {site}/docs\n  Data        {database}\n\n{logins}  Stop with Ctrl-C.\n\n",
+            "\n  blegram {version}\n\n{open}  API         {site}/api/v1\n  Swagger UI  {site}/docs\n  Data        {database}\n\n{logins}  Stop with Ctrl-C.\n\n",
+            open = if config.server.web.is_on() { format!("  Open        {site}\n") } else { String::new() },
             logins = if is_demo { format!("{}\n", demo::logins(config)) } else { String::new() },
             version = VERSION,
         );

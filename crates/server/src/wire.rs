@@ -34,6 +34,7 @@ use crate::{
     config::{Accounts, Config},
     mail,
     readiness::readiness,
+    web,
 };
 
 /// SQL statements that take longer are logged.
@@ -89,7 +90,7 @@ impl std::fmt::Debug for Wired {
 ///
 /// # Errors
 /// When argon2 rejects the password cost, when the mailer or the client for login providers cannot be built, or when the
-/// image storage cannot be opened as configured.
+/// image storage or the web app cannot be opened as configured.
 pub fn app(
     config: &Config,
     db: Db,
@@ -111,11 +112,14 @@ pub fn app(
     let (realtime, background) =
         Realtime::new((&config.gateway).into(), media.clone(), bus(redis.as_ref(), &db)?);
     let events = Arc::new(realtime.clone());
+    let site = site(config);
+    let web = web::app(&config.server.web, &site, &media)?;
     let app = App {
         auth: auth.with_events(Arc::clone(&events) as _),
         social: Social::new(db.clone(), Arc::clone(&clock)).with_events(Arc::clone(&events) as _),
         chat: Chat::new(db.clone(), Arc::clone(&clock)).with_events(events),
-        site: Arc::new(site(config)),
+        site: Arc::new(site),
+        web,
         readiness: readiness(db, media.clone(), shutdown.clone()),
         realtime,
         media,

@@ -8,7 +8,7 @@ use blegram_http::headers::RequestHeader;
 use poem::{
     FromRequest, Request, RequestBody, Response,
     error::GetDataError,
-    http::{HeaderValue, header},
+    http::{HeaderMap, HeaderValue, header},
 };
 
 use crate::App;
@@ -42,25 +42,52 @@ pub(crate) fn preferred_language(request: &Request) -> Option<Language> {
     Language::preferred(RequestHeader::AcceptLanguage.text(request.headers())?)
 }
 
+/// The weights of pages and of JSON in `Accept` (RFC 9110, 12.5.1); 0 for what is not named.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Accepts {
+    html: f32,
+    json: f32,
+}
+
+impl Accepts {
+    /// Reads the headers of a request.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let weight = |media_type| {
+            let accepted = RequestHeader::Accept.weighted(headers);
+            let named = accepted.filter(|(name, _)| name.eq_ignore_ascii_case(media_type));
+            named.map(|(_, weight)| weight).fold(0.0, f32::max)
+        };
+        Self { html: weight("text/html"), json: weight("application/json") }
+    }
+
+    /// Whether the client names `text/html`, as browsers do.
+    pub(crate) fn names_html(self) -> bool {
+        self.html > 0.0
+    }
+
+    /// Whether the client prefers JSON to a page.
+    pub(crate) fn prefers_json(self) -> bool {
+        self.json > self.html
+    }
+}
+
 /// The query parameter of the chosen language.
 const LANGUAGE: &str = "lang";
 
 impl Visit<'_> {
+    /// Which formats the client accepts.
+    pub(crate) fn accepts(&self) -> Accepts {
+        Accepts::of(self.request.headers())
+    }
+
     /// Whether the client names `text/html` among the types that it accepts, as browsers do.
     pub(crate) fn names_html(&self) -> bool {
-        self.weight("text/html") > 0.0
+        self.accepts().names_html()
     }
 
     /// Whether the client prefers JSON to a page. A client that names neither gets the page.
     pub(crate) fn prefers_json(&self) -> bool {
-        self.weight("application/json") > self.weight("text/html")
-    }
-
-    /// The weight of a media type in `Accept` (RFC 9110, 12.5.1); 0 if it is not named.
-    fn weight(&self, media_type: &str) -> f32 {
-        let accepted = RequestHeader::Accept.weighted(self.request.headers());
-        let named = accepted.filter(|(name, _)| name.eq_ignore_ascii_case(media_type));
-        named.map(|(_, weight)| weight).fold(0.0, f32::max)
+        self.accepts().prefers_json()
     }
 
     /// Says in `response`, which is not a page, what it depends on.

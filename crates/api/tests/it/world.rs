@@ -255,6 +255,7 @@ impl TestApp {
             }),
             readiness: settings.readiness,
             places: settings.places,
+            web: None,
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             tasks: tasks.clone(),
         };

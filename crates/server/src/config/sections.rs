@@ -22,7 +22,7 @@ use super::{
         Preset::{Absent, Derived, Fixed},
         Section, Setting, range, rates, section, setting,
     },
-    value::{DatabaseUrl, LogFilter, Origin, Secret, SecretKey, StorageUrl, Value},
+    value::{DatabaseUrl, LogFilter, Origin, Secret, SecretKey, StorageUrl, Value, WebSource},
     words::{LogFormat, MailTls, Profile},
 };
 
@@ -72,6 +72,10 @@ section! {
     /// Proxies in front of blegram. The client address is taken from `X-Forwarded-For` only for requests from these
     /// addresses.
     trusted_proxies: Vec<IpNet> = Fixed("");
+    /// The web app at `/`: `on` serves the one in the binary, `off` none, and a folder the app in it: what a bundler such as
+    /// Vite writes, with `index.html` and `assets`. The folder is read for each request, the names of the files beside
+    /// `assets` once at the start: see docs/guide/front-end.md.
+    web: WebSource = Fixed("on");
     /// The data directory, for the embedded database, local images and generated secrets. Created if missing.
     data_dir: PathBuf = Fixed("./data");
     /// An MMDB file with the places of networks, such as GeoLite2-City or DB-IP City Lite: then the list of sessions

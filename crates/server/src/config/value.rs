@@ -244,6 +244,38 @@ impl Value for Origin {
     }
 }
 
+/// The web app that the server serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WebSource {
+    /// The one in the binary.
+    Embedded,
+    /// None: the server has its API and the pages of logins and mails.
+    Off,
+    /// The one in a folder.
+    Folder(PathBuf),
+}
+
+impl WebSource {
+    /// Whether there is an app to open.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        *self != Self::Off
+    }
+}
+
+impl Value for WebSource {
+    const EXPECTED: &'static str = "`on`, `off` or a folder";
+    const EXAMPLE: &'static str = "/srv/blegram/web";
+
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "on" => Some(Self::Embedded),
+            "off" => Some(Self::Off),
+            folder => PathBuf::parse(folder).map(Self::Folder),
+        }
+    }
+}
+
 /// The database system of a [`DatabaseUrl`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backend {

@@ -39,7 +39,9 @@ pub(crate) fn apply_if_none_match(request_headers: &HeaderMap, response: &mut Re
     let Some(tag) = response.headers().get(header::ETAG) else { return };
     if response.status() == StatusCode::OK && if_none_match_contains(request_headers, tag) {
         response.set_status(StatusCode::NOT_MODIFIED);
+        // What describes a body that is not sent (RFC 9110, 15.4.5).
         response.headers_mut().remove(header::CONTENT_TYPE);
+        response.headers_mut().remove(header::CONTENT_ENCODING);
         response.take_body();
     }
 }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use crate::process::{run as run_command, succeeds};
+use crate::web::dist;
 use crate::workspace::cargo;
 use crate::{compatibility, generate, layering, libraries, readme, words};
 
@@ -16,7 +17,7 @@ struct Step {
     fix: &'static str,
 }
 
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     Step { name: "format", run: format, fix: "cargo fmt --all" },
     Step {
         name: "clippy",
@@ -37,6 +38,7 @@ const STEPS: [Step; 10] = [
         fix: "translate the change of README.md in README.ko.md",
     },
     Step { name: "generated files", run: generated, fix: "cargo xtask gen" },
+    Step { name: "web app", run: dist::check_where_possible, fix: dist::FIX },
     Step { name: "compatibility", run: compatibility::check, fix: "see docs/released/README.md" },
     Step {
         name: "dependencies",

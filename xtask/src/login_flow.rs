@@ -109,6 +109,8 @@ fn settings(port: &str) -> Vec<(String, String)> {
         provider("ISSUER", &format!("http://127.0.0.1:{port}")),
         provider("CLIENT_ID", "blegram"),
         provider("CLIENT_SECRET", CLIENT_SECRET),
+        // The login page of the server, which works without a script.
+        ("BLEGRAM_SERVER__WEB".to_owned(), "off".to_owned()),
         ("BLEGRAM_LOGIN__APP_REDIRECT_URIS".to_owned(), APP_REDIRECT.to_owned()),
     ]
 }

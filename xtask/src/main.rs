@@ -51,10 +51,13 @@ enum Task {
     /// Starts its own PostgreSQL and S3-compatible server on free ports in temporary directories, passes their
     /// addresses to the tests (`BLEGRAM_TEST_POSTGRES_URL`, `BLEGRAM_TEST_S3_…`), and stops them afterwards, also on
     /// Ctrl-C. Installs missing programs (PostgreSQL, nginx, PgBouncer) on Debian and Ubuntu, as root or with
-    /// passwordless sudo. Exits with the exit code of `cargo test`.
+    /// passwordless sudo. Exits with the exit code of `cargo test`. Needs no Node.js without `--web`.
     #[command(after_help = "Examples:\n  cargo xtask test\n  cargo xtask test -- -p blegram-social like\n  \
                             cargo xtask test -- --test it -- --nocapture")]
     Test {
+        /// Then run the tests of web/ in Chromium, too; needs Node.js
+        #[arg(long)]
+        web: bool,
         /// Arguments for `cargo test`
         #[arg(last = true)]
         args: Vec<String>,
@@ -69,10 +72,10 @@ enum Task {
         #[arg(last = true)]
         command: Vec<String>,
     },
-    /// Check formatting, clippy, docs, layering, library crates, generated files and dependencies
+    /// Check formatting, clippy, docs, layering, library crates, generated files, the built web app and dependencies
     ///
-    /// Stops at the first failure and prints the command that fixes it. Checks dependencies with cargo-deny, if it is
-    /// installed.
+    /// Stops at the first failure and prints the command that fixes it. Compares web/dist with a fresh build if Node.js and
+    /// web/node_modules are there, and checks dependencies with cargo-deny, if it is installed.
     Check,
     /// Regenerate docs/openapi.json, docs/asyncapi.json, docs/configuration.md and .env.example
     Gen {
@@ -129,11 +132,12 @@ enum Task {
     /// guarantees of docs/protocol.md over what every client saw and what is stored. Prints the seed of its plan first;
     /// xtask/torture/README.md explains the output.
     Torture(torture::Options),
-    /// Build, check and test the packages in web/: the TypeScript client
+    /// Build, check and test the packages in web/: the TypeScript client and the web app
     ///
-    /// Installs what web/package-lock.json names, then checks formatting, types and generated files, builds, and runs the unit
-    /// tests (with the size of the bundle) and the end-to-end tests against a debug binary, in Node.js and in Chromium. Needs
-    /// Node.js 20 and Chromium; installs them on Debian and Ubuntu.
+    /// Installs what web/package-lock.json names, then checks formatting, types and generated files, builds, compares the built
+    /// app with web/dist, and runs the unit tests (with the size of the bundle) and the end-to-end tests against a debug binary,
+    /// in Node.js and in Chromium. Needs Node.js 20 and Chromium; installs them on Debian and Ubuntu.
+    #[command(after_help = "Examples:\n  cargo xtask web --short\n  cargo xtask web --build")]
     Web(web::Options),
 }
 
@@ -146,7 +150,7 @@ fn main() -> ExitCode {
 
 fn run(task: Task) -> Result<u8> {
     match task {
-        Task::Test { args } => test::run(&args),
+        Task::Test { web, args } => test::run(&args, web),
         Task::Services { command } => services::run(&command),
         Task::Check => check::run(),
         Task::Gen { check } => generate::run(check).map(|()| 0),

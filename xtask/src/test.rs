@@ -1,17 +1,20 @@
-//! `cargo xtask test`: runs the tests with the test services, and the examples of the library crates.
+//! `cargo xtask test`: runs the tests with the test services, the examples of the library crates, and with `--web` the tests
+//! in a browser.
 
 use std::process::Command;
 
 use anyhow::Result;
 
-use crate::libraries;
 use crate::process::{Terminal, bound, succeeds};
 use crate::services::Services;
+use crate::{libraries, web};
 
 /// Starts the services, runs the tests, and returns cargo's exit code.
 ///
 /// With cargo-nextest, if it is installed: it runs the tests of all packages side by side, and each in a process of its own.
-pub(crate) fn run(args: &[String]) -> Result<u8> {
+///
+/// Then, with `has_web`, the tests of the npm workspace in a browser.
+pub(crate) fn run(args: &[String], has_web: bool) -> Result<u8> {
     let services = Services::start()?;
     let has_nextest = succeeds(Command::new("cargo").args(["nextest", "--version"]));
     for line in lines(args, has_nextest) {
@@ -22,6 +25,11 @@ pub(crate) fn run(args: &[String]) -> Result<u8> {
     }
     if args.is_empty() {
         libraries::run_examples()?;
+    }
+    if has_web {
+        web::test()?;
+    } else if args.is_empty() {
+        println!("xtask: the tests of web/ in a browser did not run: cargo xtask test --web");
     }
     Ok(0)
 }

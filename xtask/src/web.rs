@@ -1,4 +1,6 @@
-//! `cargo xtask web`: builds, checks and tests the npm workspace `web/`.
+//! `cargo xtask web`: builds, checks and tests the npm workspace `web/`, and compares the built app with `web/dist`.
+
+pub(crate) mod dist;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,40 +19,69 @@ const NODE_VERSION: u32 = 20;
 /// How often the end-to-end tests run. Tabs, sockets and a server that is killed race differently each time.
 const ROUNDS: u32 = 5;
 
+/// Where Debian installs Chromium.
+const DEFAULT_BROWSER: &str = "/usr/bin/chromium";
+
 /// Options of the command.
 #[derive(Args)]
 pub(crate) struct Options {
     /// Run the end-to-end tests once instead of five times: under four minutes, if the binary is built
     #[arg(long)]
     short: bool,
+    /// Only build the app, and leave the result in web/dist, to be committed
+    #[arg(long, conflicts_with = "short")]
+    build: bool,
     /// Use this binary instead of building one
     #[arg(long, value_name = "PATH")]
     binary: Option<PathBuf>,
     /// Use this browser
-    #[arg(long, value_name = "PATH", default_value = "/usr/bin/chromium")]
+    #[arg(long, value_name = "PATH", default_value = DEFAULT_BROWSER)]
     chromium: PathBuf,
 }
 
 /// Runs the steps in order; the first one that fails ends the command.
 pub(crate) fn run(options: &Options) -> Result<u8> {
-    install(&options.chromium)?;
-    npm(&["ci", "--no-audit", "--no-fund"])?;
+    install_node()?;
+    install_packages()?;
+    if options.build {
+        return dist::build().map(|()| 0);
+    }
     npm(&["run", "check"])?;
     npm(&["run", "gen", "--", "--check"])?;
-    npm(&["run", "build"])?;
+    dist::check()?;
     npm(&["test"])?;
     let binary = options.binary.clone().map_or_else(|| build_binary("blegram", "dev"), Ok)?;
     let binary = binary.canonicalize().with_context(|| format!("no binary at {}", binary.display()))?;
     for round in 1..=if options.short { 1 } else { ROUNDS } {
         println!("xtask: end-to-end tests, round {round}");
-        let mut tests = npm_command(&["run", "test:e2e"]);
-        run_command(tests.env("BLEGRAM_BINARY", &binary).env("CHROMIUM", &options.chromium))?;
+        test_in_browser(&binary, &options.chromium)?;
     }
     Ok(0)
 }
 
-/// Installs Node.js and Chromium if they are missing.
-fn install(chromium: &Path) -> Result<()> {
+/// Runs the end-to-end tests of all packages once, for `cargo xtask test --web`.
+pub(crate) fn test() -> Result<()> {
+    install_node()?;
+    install_packages()?;
+    // The tests of the app use the built client. The app itself is the one in the binary.
+    npm(&["run", "build", "--workspace", "@blegram/client"])?;
+    test_in_browser(&build_binary("blegram", "dev")?, Path::new(DEFAULT_BROWSER))
+}
+
+fn test_in_browser(binary: &Path, chromium: &Path) -> Result<()> {
+    if !chromium.exists() {
+        packages::install(&CHROMIUM)?;
+    }
+    let mut tests = npm_command(&["run", "test:e2e"]);
+    run_command(tests.env("BLEGRAM_BINARY", binary).env("CHROMIUM", chromium))
+}
+
+fn install_packages() -> Result<()> {
+    npm(&["ci", "--no-audit", "--no-fund"])
+}
+
+/// Installs Node.js if it is missing.
+fn install_node() -> Result<()> {
     if !succeeds(Command::new("npm").arg("--version")) {
         packages::install(&NODE)?;
     }
@@ -61,9 +92,6 @@ fn install(chromium: &Path) -> Result<()> {
         "Node.js {} is too old: install version {NODE_VERSION} or newer",
         version.trim()
     );
-    if !chromium.exists() {
-        packages::install(&CHROMIUM)?;
-    }
     Ok(())
 }
 

@@ -37,7 +37,7 @@ use poem::{get, http::Method};
 pub(crate) use self::{
     error::{message, rejected},
     fields::Fields,
-    layout::{Page, other, text_field},
+    layout::{Page, app_link, other, text_field},
     visit::{Accepts, Visit, preferred_language},
 };
 

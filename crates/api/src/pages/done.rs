@@ -3,13 +3,14 @@
 use maud::html;
 use poem::{Response, handler};
 
-use super::{Page, Visit, text};
+use super::{Page, Visit, app_link, text};
 
 /// The page after a login or a link.
 #[handler]
 pub(super) async fn show(visit: Visit<'_>) -> Response {
     let content = html! {
         p { (text("이 창을 닫아도 됩니다.", "You can close this window.").of(visit.language)) }
+        (app_link(&visit))
     };
     Page::new(&visit, text("완료했습니다", "Done"), content).into_response()
 }

@@ -157,6 +157,17 @@ fn headers(is_reference: bool) -> [(HeaderName, HeaderValue); 4] {
     ]
 }
 
+/// The link to the web app, if the site has one.
+pub(crate) fn app_link(visit: &Visit<'_>) -> Markup {
+    html! {
+        @if visit.app.web.is_some() {
+            a.button href=(visit.app.site.address("/")) {
+                (text("blegram으로 가기", "Go to blegram").of(visit.language))
+            }
+        }
+    }
+}
+
 /// A labelled input field. `kind` is its type, `autocomplete` what browsers and password managers fill in.
 pub(crate) fn text_field(label: &str, name: &str, kind: &str, autocomplete: &str, value: &str) -> Markup {
     html! {

@@ -9,7 +9,9 @@ use poem::{
     http::{HeaderValue, StatusCode, header},
 };
 
-use super::{Fields, Page, Text, Visit, message, second_factor, text, text_field, visit::local_path};
+use super::{
+    Fields, Page, Text, Visit, app_link, message, second_factor, text, text_field, visit::local_path,
+};
 use crate::{
     problem::{Code, Problem},
     routes::{auth::device, returning::with_query},
@@ -126,6 +128,7 @@ fn welcome(visit: &Visit<'_>, username: &str) -> Response {
     let content = html! {
         p { "@" (username) }
         p { (text("이 창을 닫아도 됩니다.", "You can close this window.").of(visit.language)) }
+        (app_link(visit))
     };
     Page::result(visit, text("로그인했습니다", "You are logged in"), content).into_response()
 }

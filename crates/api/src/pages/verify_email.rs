@@ -3,7 +3,7 @@
 use maud::html;
 use poem::{Response, handler};
 
-use super::{Fields, Page, Text, Visit, message, text};
+use super::{Fields, Page, Text, Visit, app_link, message, text};
 use crate::problem::{Code, Problem};
 
 const TITLE: Text = text("이메일 주소 확인", "Confirm your email address");
@@ -37,7 +37,7 @@ pub(super) async fn submit(visit: Visit<'_>, fields: Fields) -> poem::Result<Res
                 "이제 이 주소로 로그인하고 비밀번호를 재설정할 수 있습니다. 이 창을 닫아도 됩니다.",
                 "You can now log in and reset your password with this address. You can close this window.",
             );
-            let content = html! { p { (done.of(visit.language)) } };
+            let content = html! { p { (done.of(visit.language)) } (app_link(&visit)) };
             Ok(Page::result(&visit, text("주소를 확인했습니다", "Your address is confirmed"), content)
                 .into_response())
         }

@@ -1,6 +1,6 @@
 //! The head of posts and profiles: Open Graph (ogp.me) and Twitter cards, by which messengers and search engines show links.
 //!
-//! A preview has what an anonymous visitor may see, whoever asks: a post that only some may see has the same answer as one
+//! A preview has what an anonymous visitor may see, for every client: a post that only some may see has the same answer as one
 //! that does not exist. The document is the app in both cases, with status 404: programs learn nothing, and the app shows
 //! the post to a user who may see it.
 

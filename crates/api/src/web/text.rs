@@ -9,27 +9,27 @@ const MAX_BYTES: usize = 1_000;
 /// The first `max` characters of `text` as readers count them (grapheme clusters), on one line. White space becomes one space;
 /// control characters and those that change the direction of the text around them are left out.
 pub(super) fn excerpt(text: &str, max: usize) -> String {
-    let mut line = String::new();
-    let mut count = 0;
+    let (mut line, mut count, mut has_space) = (String::new(), 0, false);
     for character in text.graphemes(true) {
-        let is_space = character.chars().all(char::is_whitespace);
-        if is_space && (line.is_empty() || line.ends_with(' ')) {
+        if character.chars().all(char::is_whitespace) {
+            has_space = !line.is_empty();
             continue;
         }
-        let visible: String =
-            if is_space { " ".to_owned() } else { character.chars().filter(|c| is_safe(*c)).collect() };
+        let visible: String = character.chars().filter(|c| is_safe(*c)).collect();
         if visible.is_empty() {
             continue;
         }
-        if count == max || line.len() + visible.len() > MAX_BYTES {
-            line.truncate(line.trim_end().len());
+        count += 1 + usize::from(has_space);
+        if count > max || line.len() + visible.len() > MAX_BYTES {
             line.push('…');
             return line;
         }
+        if has_space {
+            line.push(' ');
+            has_space = false;
+        }
         line.push_str(&visible);
-        count += 1;
     }
-    line.truncate(line.trim_end().len());
     line
 }
 

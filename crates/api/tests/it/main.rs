@@ -34,6 +34,7 @@ mod notifications;
 mod pages;
 mod passwords;
 mod posts;
+mod previews;
 mod profiles;
 mod providers;
 mod relations;
@@ -47,6 +48,7 @@ mod usage;
 mod usernames;
 mod users;
 mod visibility;
+mod web_app;
 mod web_pages;
 mod world;
 

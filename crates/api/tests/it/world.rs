@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use blegram_api::{App, Places, Readiness, Realtime, Site};
+use blegram_api::{App, Places, Readiness, Realtime, Site, WebApp, WebFiles};
 use blegram_auth::{Auth, Config, Mailer, OutgoingMail, PasswordCost, Providers, SendError};
 use blegram_bus::{Connected, Exchange, RedisBus, RedisSettings};
 use blegram_chat::Chat;
@@ -66,6 +66,7 @@ pub(crate) struct Settings {
     pub(crate) gateway: blegram_gateway::Config,
     pub(crate) readiness: Readiness,
     pub(crate) places: Option<Places>,
+    pub(crate) web: Option<WebFiles>,
     pub(crate) providers: Providers,
     /// Whether the periodic work of realtime delivery runs.
     pub(crate) has_background: bool,
@@ -85,6 +86,7 @@ impl Default for Settings {
             media: blegram_media::Config { threads: 1, ..blegram_media::Config::default() },
             readiness: Arc::new(|| Box::pin(std::future::ready(Ok(())))),
             places: None,
+            web: None,
             providers: Providers::default(),
             has_background: true,
             bus: TestBus::None,
@@ -235,27 +237,24 @@ impl TestApp {
         let auth = Auth::new(db.clone(), Arc::clone(&time), settings.auth).unwrap();
         let auth = auth.with_mailer(Arc::clone(&mailbox) as _).with_events(Arc::clone(&events) as _);
         let auth = auth.with_providers(settings.providers);
+        let origins =
+            [settings.public_url, "https://app.example", "capacitor://localhost", "http://tauri.localhost"];
+        let site = Site {
+            public_url: settings.public_url.to_owned(),
+            origins: origins.map(ToOwned::to_owned).to_vec(),
+            trusted_proxies: Vec::new(),
+        };
+        let web = settings.web.map(|files| WebApp::new(files, &site, &media).unwrap());
         let app = App {
             auth: auth.clone(),
             social: Social::new(db.clone(), Arc::clone(&time)).with_events(Arc::clone(&events) as _),
             chat: Chat::new(db.clone(), time).with_events(events),
             realtime: realtime.clone(),
             media: media.clone(),
-            site: Arc::new(Site {
-                public_url: settings.public_url.to_owned(),
-                origins: [
-                    settings.public_url,
-                    "https://app.example",
-                    "capacitor://localhost",
-                    "http://tauri.localhost",
-                ]
-                .map(ToOwned::to_owned)
-                .to_vec(),
-                trusted_proxies: Vec::new(),
-            }),
+            site: Arc::new(site),
             readiness: settings.readiness,
             places: settings.places,
-            web: None,
+            web,
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             tasks: tasks.clone(),
         };

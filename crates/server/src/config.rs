@@ -215,6 +215,21 @@ impl Config {
         self.server.public_url.as_str().trim_end_matches('/').to_owned()
     }
 
+    /// The same with the address that the system chose for port 0 of `server.listen`, also in the URLs that are derived from
+    /// it.
+    #[must_use]
+    pub(crate) fn listening_on(mut self, address: SocketAddr) -> Self {
+        let old = std::mem::replace(&mut self.server.listen, address);
+        let [old, new] = [old, address].map(|address| Url::parse(&format!("http://{address}")).ok());
+        for url in [&mut self.server.public_url, &mut self.accounts.pages_url] {
+            // One that was set stays: it never has the port 0, which no client can reach.
+            if let (true, Some(new)) = (old.as_ref() == Some(url), &new) {
+                *url = new.clone();
+            }
+        }
+        self
+    }
+
     /// Logs the ignored variables. Call it after logging is initialised.
     pub fn log_ignored(&self) {
         if !self.ignored.is_empty() {

@@ -13,7 +13,7 @@ use blegram_persistence::{Db, newest, storage_marker};
 use crate::{
     clock::{self, SiteClock},
     config::{Backend, Config, RedisUrl},
-    migrate, wire,
+    migrate, web, wire,
 };
 
 /// Result of one check.
@@ -54,6 +54,7 @@ pub async fn examine(config: &Config) -> Report {
         Finding { name: "configuration", result: Ok("valid; see `blegram config show`".to_owned()) },
         Finding { name: "data directory", result: data_folder(&config.server.data_dir) },
         Finding { name: "clock", result: is_plausible(SystemClock.now()) },
+        Finding { name: "web app", result: web::examine(&config.server.web) },
     ];
     findings.push(Finding { name: "image storage", result: in_time(images(config)).await });
     if let Some(url) = &config.redis.url {

@@ -3,7 +3,10 @@
 use std::io::{self, Write};
 
 use anyhow::Context;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
 
 use crate::{
     bugs::VERSION,
@@ -20,13 +23,18 @@ use crate::{
 pub async fn serve(config: &Config, options: Serve) -> anyhow::Result<()> {
     // First, so that a signal does not kill the process in the middle of a migration.
     let signal = shutdown_signal().context("cannot install the signal handlers")?;
+    let (config, bound) = free_port(config).await?;
+    let config = &config;
     let opened = Opened::new(config).await?;
     if options.demo {
         opened.fill_demo(config).await?;
     }
     let node = opened.into_node(config.clone()).await?;
     // Clients can connect now; they wait until the node serves.
-    let socket = node.listen().await?;
+    let socket = match bound {
+        Some(socket) => socket,
+        None => node.listen().await?,
+    };
     print_banner(config, options.demo);
     if config.mail_transport().is_none() {
         tracing::warn!(
@@ -37,6 +45,17 @@ pub async fn serve(config: &Config, options: Serve) -> anyhow::Result<()> {
     node.serve(socket, router, signal).await?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Takes a free port if `server.listen` has the port 0: the addresses of the site contain it, so it must be known first.
+async fn free_port(config: &Config) -> anyhow::Result<(Config, Option<TcpListener>)> {
+    if config.server.listen.port() != 0 {
+        return Ok((config.clone(), None));
+    }
+    let address = config.server.listen;
+    let socket = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+    let address = socket.local_addr().context("cannot read the port that the system chose")?;
+    Ok((config.clone().listening_on(address), Some(socket)))
 }
 
 /// Installs the handlers of SIGTERM and SIGINT and returns a future that completes at the first of them. A signal that

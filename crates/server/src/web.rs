@@ -28,6 +28,19 @@ pub(crate) fn app(source: &WebSource, site: &Site, media: &Media) -> anyhow::Res
     WebApp::new(files, site, media).map(Some).context(place)
 }
 
+/// Says which app is served, or why the folder has none.
+pub(crate) fn examine(source: &WebSource) -> Result<String, String> {
+    match source {
+        WebSource::Embedded => Ok("the one in the binary".to_owned()),
+        WebSource::Off => Ok("off".to_owned()),
+        WebSource::Folder(folder) if folder.join("index.html").is_file() => Ok(folder.display().to_string()),
+        WebSource::Folder(folder) => Err(format!(
+            "{} has no index.html; build the app, or set server.web to `on`, `off` or another folder",
+            folder.display()
+        )),
+    }
+}
+
 fn embedded() -> Vec<(&'static str, &'static [u8])> {
     let mut files = Vec::new();
     collect(&DIST, &mut files);

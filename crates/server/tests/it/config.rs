@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, io, path::Path, time::Duration};
 
 use blegram::config::{
-    Backend, Config, Error, Inputs, LogFormat, MailTransport, Origin, Profile, env_example, markdown,
+    Backend, Config, Error, Inputs, LogFormat, MailTransport, Origin, Profile, WebSource, env_example,
+    markdown,
 };
 use blegram_auth::Registration;
 use blegram_http::listener;
@@ -951,4 +952,19 @@ fn mail_password_is_read_from_a_file_and_redacted() {
     assert!(config.mail_credentials().is_some());
     let page = config.show();
     assert!(page.contains("# password = ") && !page.contains(KEY), "{page}");
+}
+
+#[test]
+fn web_app_is_on_off_or_in_a_folder() {
+    assert_eq!(env([]).valid().server.web, WebSource::Embedded);
+    for (text, expected) in [
+        ("on", WebSource::Embedded),
+        ("off", WebSource::Off),
+        ("./on", WebSource::Folder("./on".into())),
+        ("/srv/web app/dist", WebSource::Folder("/srv/web app/dist".into())),
+    ] {
+        assert_eq!(env([("BLEGRAM_SERVER__WEB", text)]).valid().server.web, expected, "{text}");
+    }
+    let problem = file("[server]\nweb = \"a\\u0000b\"").problem();
+    assert!(problem.starts_with("server.web: expected `on`, `off` or a folder"), "{problem}");
 }

@@ -20,5 +20,6 @@ mod start;
 mod storage;
 mod uploads;
 mod users;
+mod web;
 
 use crate::both_databases;

@@ -12,7 +12,9 @@ async fn demo_community_is_created_once_with_correct_counts(#[case] backend: Bac
     let site = home.serve().await;
     let made = home.run_with(&["demo"], "").await;
     made.assert_success();
-    for text in ["Created 50 users, 400 posts", "16 messages", "haneul", "ann", PASSWORD, "--with ann"] {
+    let open = format!("Open {}/login\n  Log in as haneul", home.site());
+    for text in ["Created 50 users, 400 posts", "16 messages", &open, "haneul", "ann", PASSWORD, "--with ann"]
+    {
         assert!(made.stdout.contains(text), "{text}: {made:?}");
     }
     let again = home.run_with(&["demo"], "").await;

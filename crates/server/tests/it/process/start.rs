@@ -50,6 +50,7 @@ async fn first_start_in_an_empty_folder_creates_a_site() {
     })
     .await;
     for line in [
+        &format!("\n\n  Open        {url}\n"),
         &format!("API         {url}/api/v1\n"),
         &format!("Swagger UI  {url}/docs\n"),
         "Data        SQLite in ./data\n",

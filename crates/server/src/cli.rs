@@ -77,7 +77,7 @@ pub enum Command {
 /// Options of `blegram serve`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Args)]
 pub struct Serve {
-    /// Create the demo community first, if the site is empty.
+    /// Create the demo community first, if the site is empty; prints where and as whom to log in.
     #[arg(long)]
     pub demo: bool,
 }

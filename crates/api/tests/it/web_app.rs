@@ -399,6 +399,7 @@ fn folder() -> (TempDir, WebFiles) {
         ("dist/index.html", INDEX),
         ("dist/assets/index-3f2a.js", "first"),
         ("dist/sw.js", "worker"),
+        ("dist/robots.txt", "User-agent: own"),
         ("dist/.env", "SECRET"),
         ("secret.txt", "SECRET"),
     ] {
@@ -423,7 +424,9 @@ async fn folder_is_read_for_each_request() {
     let first = browse(&t, "/assets/index-3f2a.js").await;
     assert_eq!(first.text(), "first");
     assert_eq!(first.header("cache-control"), Some("public, max-age=31536000, immutable"));
-    assert_eq!(browse(&t, "/sw.js").await.text(), "worker");
+    for (path, content) in [("/sw.js", "worker"), ("/robots.txt", "User-agent: own")] {
+        assert_eq!(browse(&t, path).await.text(), content);
+    }
 
     fs::write(root.join("index.html"), INDEX.replace("3f2a", "9999")).unwrap();
     fs::write(root.join("assets/index-9999.js"), "second").unwrap();

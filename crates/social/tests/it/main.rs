@@ -8,6 +8,7 @@ mod histories;
 mod locks;
 mod newer;
 mod posts;
+mod previews;
 mod timelines;
 
 use std::sync::Arc;

@@ -74,8 +74,8 @@ enum Task {
     },
     /// Check formatting, clippy, docs, layering, library crates, generated files, the built web app and dependencies
     ///
-    /// Stops at the first failure and prints the command that fixes it. Compares web/dist with a fresh build if Node.js and
-    /// web/node_modules are there, and checks dependencies with cargo-deny, if it is installed.
+    /// Stops at the first failure and prints the command that fixes it. Compares `web/dist` with a fresh build if Node.js and
+    /// `web/node_modules` are there, and checks dependencies with cargo-deny, if it is installed.
     Check,
     /// Regenerate docs/openapi.json, docs/asyncapi.json, docs/configuration.md and .env.example
     Gen {
@@ -135,7 +135,7 @@ enum Task {
     /// Build, check and test the packages in web/: the TypeScript client and the web app
     ///
     /// Installs what web/package-lock.json names, then checks formatting, types and generated files, builds, compares the built
-    /// app with web/dist, and runs the unit tests (with the size of the bundle) and the end-to-end tests against a debug binary,
+    /// app with `web/dist`, and runs the unit tests (with the size of the bundle) and the end-to-end tests against a debug binary,
     /// in Node.js and in Chromium. Needs Node.js 20 and Chromium; installs them on Debian and Ubuntu.
     #[command(after_help = "Examples:\n  cargo xtask web --short\n  cargo xtask web --build")]
     Web(web::Options),

@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn excerpt_is_bounded_whatever_a_character_is() {
+    fn excerpt_is_bounded_for_any_character() {
         let marks = format!("a{}b", "\u{301}".repeat(5_000));
         assert!(excerpt(&marks, 10).len() <= MAX_BYTES + '…'.len_utf8());
         assert!(excerpt(&"가".repeat(10_000), 5_000).len() <= MAX_BYTES + '…'.len_utf8());

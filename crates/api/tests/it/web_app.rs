@@ -159,7 +159,7 @@ async fn programs_get_what_they_get_without_the_app() {
 }
 
 #[tokio::test]
-async fn unknown_addresses_are_shown_by_the_app_to_browsers_only() {
+async fn unknown_addresses_are_answered_by_the_app_for_browsers_only() {
     let t = site().await;
     for path in ["/nothing", "/nothing/at/all", "/explore/more", "/index.php", "/login/nothing"] {
         let answer = browse(&t, path).await;

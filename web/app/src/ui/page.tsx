@@ -1,6 +1,6 @@
 import { ArrowLeft } from "lucide-react";
-import { type ReactNode, useEffect } from "react";
-import { useNavigate } from "react-router";
+import { type ReactNode, useEffect, useLayoutEffect, useRef } from "react";
+import { useLocation, useNavigate, useNavigationType } from "react-router";
 import { useTexts } from "../i18n";
 import { IconButton } from "./button";
 import styles from "./page.module.css";
@@ -22,6 +22,7 @@ export function Page({ title, heading, back = false, actions, children }: PagePr
   const t = useTexts("common");
   const navigate = useNavigate();
   useEffect(() => setTitle(title), [title]);
+  useStartAtTop();
   return (
     <>
       <header className={styles.header}>
@@ -40,4 +41,18 @@ export function Page({ title, heading, back = false, actions, children }: PagePr
       {children}
     </>
   );
+}
+
+/** A page that was not shown before starts at its top. `back` returns to where a page was left: `PageList` and the browser do it. */
+function useStartAtTop(): void {
+  const { key } = useLocation();
+  const navigation = useNavigationType();
+  const shown = useRef<string>(undefined);
+  useLayoutEffect(() => {
+    if (shown.current === key) return;
+    const isFirst = shown.current === undefined;
+    shown.current = key;
+    // A replaced address of the same page, such as another tab of it, stays where it is.
+    if (navigation === "PUSH" || (navigation === "REPLACE" && isFirst)) window.scrollTo(0, 0);
+  }, [key, navigation]);
 }

@@ -25,7 +25,7 @@ export function RichText({ text, hashtags, mentions }: RichTextProps) {
             </a>
           )}
           {part.kind === "page" && (
-            <Link to={part.to} className="link">
+            <Link to={part.to} className={`link ${styles.name}`}>
               {part.text}
             </Link>
           )}

@@ -1,6 +1,7 @@
 // Why something failed, in the user's language: the code of the problem decides, `detail` is for codes without a text.
 
 import { AbortError, NetworkError, Problem } from "@blegram/client";
+import { UnsupportedImage } from "./features/media/image-rules";
 import { useTexts } from "./i18n";
 
 /** Returns the text of an error. */
@@ -15,6 +16,7 @@ export function useProblemText(): (error: unknown) => string {
       return error.code === "invalid" && field ? field.detail : error.detail;
     }
     if (error instanceof NetworkError) return t(navigator.onLine ? "no-response" : "offline");
+    if (error instanceof UnsupportedImage) return t(`image-${error.reason}`);
     if (error instanceof AbortError) return t("cancelled");
     return t("unexpected");
   };

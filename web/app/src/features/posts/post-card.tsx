@@ -1,36 +1,87 @@
 import type { Post } from "@blegram/client";
+import { Lock } from "lucide-react";
+import { lazy, Suspense, useState } from "react";
 import { Link } from "react-router";
+import { useTexts } from "../../i18n";
 import { Avatar } from "../../ui/avatar";
 import { RichText } from "../../ui/rich-text";
 import { Time } from "../../ui/time";
+import { Clamped } from "./clamped";
+import { PostActions } from "./post-actions";
 import styles from "./post-card.module.css";
+import { PostMenu } from "./post-menu";
+import { PostPhotos } from "./post-photos";
+import { useTopic } from "./topics";
 
-/** A post in a list. */
-export function PostCard({ post }: { post: Post }) {
-  const { author } = post;
+const Revisions = lazy(() => import("./revisions"));
+
+interface PostCardProps {
+  post: Post;
+  /** The post is the page: all of its text is shown. */
+  isPage?: boolean;
+  /** It is at the top of the page: its photos are loaded first. */
+  isFirst?: boolean;
+}
+
+/** A post. */
+export function PostCard({ post, isPage = false, isFirst = false }: PostCardProps) {
+  const t = useTexts("posts");
+  const { author, text, media } = post;
+  useTopic(`post:${post.id}`);
   return (
-    <article className={styles.post} aria-label={author.display_name}>
+    <article className={styles.post} aria-label={t("post_by", { name: author.display_name })}>
       <header className={styles.header}>
         <Link to={`/@${author.username}`} className={styles.author}>
           <Avatar user={author} />
-          <strong>{author.display_name}</strong>
-          <span className="faint">@{author.username}</span>
+          <span className={styles.names}>
+            <strong dir="auto">{author.display_name}</strong>
+            <span className="faint">@{author.username}</span>
+          </span>
         </Link>
-        <Link to={`/posts/${post.id}`}>
+        <When post={post} isPage={isPage} />
+        <PostMenu post={post} isPage={isPage} />
+      </header>
+      {media.length > 0 && <PostPhotos post={post} eager={isFirst} />}
+      {text && (
+        <div className={media.length > 0 ? styles.caption : styles.text}>
+          <Clamped isOpen={isPage} to={`/posts/${post.id}`}>
+            <RichText text={text} hashtags={post.hashtags} mentions={post.mentions} />
+          </Clamped>
+        </div>
+      )}
+      <PostActions post={post} isPage={isPage} />
+    </article>
+  );
+}
+
+/** When it was written, for whom, and whether it was edited. */
+function When({ post, isPage }: { post: Post; isPage: boolean }) {
+  const t = useTexts("posts");
+  const [isOpen, setOpen] = useState(false);
+  return (
+    <span className={styles.when}>
+      {post.visibility === "followers" && (
+        <span role="img" title={t("for_followers")} aria-label={t("for_followers")}>
+          <Lock size={14} aria-hidden />
+        </span>
+      )}
+      {isPage ? (
+        <Time at={post.created_at} />
+      ) : (
+        <Link to={`/posts/${post.id}`} className={styles.time}>
           <Time at={post.created_at} />
         </Link>
-      </header>
-      {post.media[0] && (
-        <img
-          src={post.media[0].url}
-          alt={post.media[0].alt ?? ""}
-          width={post.media[0].width}
-          height={post.media[0].height}
-        />
       )}
-      <p className={styles.text}>
-        <RichText text={post.text} hashtags={post.hashtags} mentions={post.mentions} />
-      </p>
-    </article>
+      {post.edited_at && (
+        <button type="button" className={styles.edited} onClick={() => setOpen(true)}>
+          {t("edited")}
+        </button>
+      )}
+      {isOpen && (
+        <Suspense>
+          <Revisions subject={{ type: "post", id: post.id }} onClose={() => setOpen(false)} />
+        </Suspense>
+      )}
+    </span>
   );
 }

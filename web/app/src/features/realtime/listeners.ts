@@ -1,5 +1,7 @@
 // What the features do with the events of the gateway.
 
+import { listenToComments } from "../comments/events";
+import { listenToPosts } from "../posts/events";
 import type { Listen } from "./realtime";
 
-export const listeners: Listen[] = [];
+export const listeners: Listen[] = [listenToPosts, listenToComments];

@@ -7,6 +7,7 @@ import { createElement, Fragment, type ReactNode, use } from "react";
 import type account from "./en/account.json";
 import type chat from "./en/chat.json";
 import type common from "./en/common.json";
+import type compose from "./en/compose.json";
 import type discovery from "./en/discovery.json";
 import type notifications from "./en/notifications.json";
 import type people from "./en/people.json";
@@ -23,6 +24,7 @@ interface Areas {
   account: typeof account;
   chat: typeof chat;
   common: typeof common;
+  compose: typeof compose;
   discovery: typeof discovery;
   notifications: typeof notifications;
   people: typeof people;

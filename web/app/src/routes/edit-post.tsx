@@ -24,7 +24,7 @@ interface Version {
 
 /** Changes a post. */
 export default function EditPost() {
-  const t = useTexts("posts");
+  const t = useTexts("compose");
   const { id = "" } = useParams();
   const me = useMe();
   const { data, error, refetch } = useQuery({
@@ -48,7 +48,7 @@ export default function EditPost() {
 }
 
 function Form({ version: { post, etag }, onReload }: { version: Version; onReload: () => void }) {
-  const t = useTexts("posts");
+  const t = useTexts("compose");
   const common = useTexts("common");
   const navigate = useNavigate();
   const id = useId();
@@ -96,7 +96,7 @@ function Form({ version: { post, etag }, onReload }: { version: Version; onReloa
 
 /** The post was edited on another device meanwhile. */
 function Changed({ onReload }: { onReload: () => void }) {
-  const t = useTexts("posts");
+  const t = useTexts("compose");
   return (
     <div role="alert" className={styles.notice}>
       <p>{t("changed_elsewhere")}</p>

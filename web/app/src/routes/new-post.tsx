@@ -49,7 +49,7 @@ export default function NewPost() {
 }
 
 function Form({ editor, onDiscard }: { editor: Editor; onDiscard: (next: Editor) => void }) {
-  const t = useTexts("posts");
+  const t = useTexts("compose");
   const common = useTexts("common");
   const me = useMe();
   const navigate = useNavigate();

@@ -34,7 +34,7 @@ const NEAR = 100;
 
 /** Where comments are written. */
 export function CommentComposer({ post, replyTo, onReplyEnd, onReplied, ref }: CommentComposerProps) {
-  const t = useTexts("posts");
+  const t = useTexts("compose");
   const me = useMe();
   const { limits } = useInstance();
   const problemText = useProblemText();

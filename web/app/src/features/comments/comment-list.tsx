@@ -16,7 +16,8 @@ import { Replies } from "./replies";
 
 /** The comments of a post, and where they are written. */
 export function CommentList({ post }: { post: Post }) {
-  const t = useTexts("posts");
+  const t = useTexts("compose");
+  const posts = useTexts("posts");
   const composer = useRef<{ focus: () => void }>(null);
   const [replyTo, setReplyTo] = useState<ReplyTo>();
   const [opened, setOpened] = useState<ReadonlySet<string>>(new Set());
@@ -34,10 +35,10 @@ export function CommentList({ post }: { post: Post }) {
   const open = (thread: string) => setOpened(new Set([...opened, thread]));
   return (
     <>
-      {post.comment_count > 0 && <h2 className={styles.heading}>{t("comments", { count: post.comment_count })}</h2>}
+      {post.comment_count > 0 && <h2 className={styles.heading}>{posts("comments", { count: post.comment_count })}</h2>}
       <PageList
         query={query}
-        label={t("comments", { count: post.comment_count })}
+        label={posts("comments", { count: post.comment_count })}
         empty={
           <Empty icon={MessageCircle} title={t("no_comments")}>
             <p>{t("no_comments_more")}</p>
@@ -71,7 +72,7 @@ export function CommentList({ post }: { post: Post }) {
 
 /** Reads a comment out that has just arrived. */
 function Latest({ post }: { post: string }) {
-  const t = useTexts("posts");
+  const t = useTexts("compose");
   const { data } = useQuery<Comment | null>({ queryKey: latestKey(post), queryFn: () => null, enabled: false });
   return (
     <div role="status" aria-live="polite" className="spoken">

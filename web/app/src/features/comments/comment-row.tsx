@@ -29,7 +29,8 @@ interface CommentRowProps {
 
 /** A comment or a reply. */
 export function CommentRow({ comment, post, onReply }: CommentRowProps) {
-  const t = useTexts("posts");
+  const t = useTexts("compose");
+  const posts = useTexts("posts");
   const [isEditing, setEditing] = useState(false);
   const [dialog, setDialog] = useState<Dialog>();
   const asMember = useAsMember();
@@ -48,7 +49,7 @@ export function CommentRow({ comment, post, onReply }: CommentRowProps) {
             <strong dir="auto">{author.display_name}</strong>
           </Link>
           <Time at={comment.created_at} />
-          {comment.edited_at && <span className="faint">{t("edited")}</span>}
+          {comment.edited_at && <span className="faint">{posts("edited")}</span>}
         </div>
         {isEditing ? (
           <Suspense>
@@ -65,7 +66,7 @@ export function CommentRow({ comment, post, onReply }: CommentRowProps) {
           </button>
           {comment.like_count > 0 && (
             <button type="button" onClick={() => setDialog("likers")}>
-              {t("likes", { count: comment.like_count })}
+              {posts("likes", { count: comment.like_count })}
             </button>
           )}
         </div>
@@ -109,7 +110,8 @@ interface CommentMenuProps {
 
 /** Authors edit and delete their comments, and delete those on their posts; others report them. */
 function CommentMenu({ comment, post, onEdit, onDialog }: CommentMenuProps) {
-  const t = useTexts("posts");
+  const t = useTexts("compose");
+  const posts = useTexts("posts");
   const common = useTexts("common");
   const me = useMe();
   if (!me) return null;
@@ -127,7 +129,7 @@ function CommentMenu({ comment, post, onEdit, onDialog }: CommentMenuProps) {
             onSelect: () => onDialog("revisions"),
           },
         mayDelete && { label: common("delete"), icon: Trash2, danger: true, onSelect: () => onDialog("delete") },
-        !isMine && { label: t("report"), icon: Flag, danger: true, onSelect: () => onDialog("report") },
+        !isMine && { label: posts("report"), icon: Flag, danger: true, onSelect: () => onDialog("report") },
       ]}
     />
   );

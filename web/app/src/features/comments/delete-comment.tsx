@@ -5,7 +5,7 @@ import { useDeleteComment } from "./actions";
 
 /** Asks whether a comment is to be deleted, and deletes it. */
 export default function DeleteComment({ comment, onClose }: { comment: Comment; onClose: () => void }) {
-  const t = useTexts("posts");
+  const t = useTexts("compose");
   const common = useTexts("common");
   const remove = useDeleteComment(comment);
   const onConfirm = () =>

@@ -13,7 +13,7 @@ import styles from "./edit-comment.module.css";
 
 /** Changes the text of a comment. */
 export default function EditComment({ comment, onClose }: { comment: Comment; onClose: () => void }) {
-  const t = useTexts("posts");
+  const t = useTexts("compose");
   const common = useTexts("common");
   const problemText = useProblemText();
   const { limits } = useInstance();

@@ -19,7 +19,7 @@ interface RepliesProps {
 
 /** The replies to a comment, after the reader has asked for them. */
 export function Replies({ comment, post, isOpen, onOpen, onReply }: RepliesProps) {
-  const t = useTexts("posts");
+  const t = useTexts("compose");
   const common = useTexts("common");
   const query = useInfiniteQuery({
     ...pages<Comment>(repliesKey(comment.id), (cursor, options) =>

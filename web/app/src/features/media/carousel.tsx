@@ -21,15 +21,6 @@ interface CarouselProps {
 const SIZES = "(min-width: 640px) 600px, 100vw";
 /** The second tap of a double tap comes within so many milliseconds. */
 const DOUBLE = 280;
-/** Portraits are at most 4:5 and panoramas 1.91:1, so that a post is never taller than a screen, and never a stripe. */
-const [TALLEST, WIDEST] = [4 / 5, 1.91];
-
-/** The ratio of the box of a post's photos: that of the first one, within limits. */
-export function boxRatio(media: Media[]): number {
-  const [first] = media;
-  return first ? Math.min(WIDEST, Math.max(TALLEST, first.width / first.height)) : 1;
-}
-
 /** The photos of a post: swipe, press the arrows, or use the arrow keys. */
 export function Carousel({ media, onOpen, onDoubleTap, onError, eager = false, children }: CarouselProps) {
   const t = useTexts("posts");
@@ -52,7 +43,7 @@ export function Carousel({ media, onOpen, onDoubleTap, onError, eager = false, c
 
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: its buttons have the keys
-    <div className={styles.box} style={{ aspectRatio: boxRatio(media) }} onKeyDown={onKeyDown}>
+    <div className={styles.box} onKeyDown={onKeyDown}>
       <ul
         ref={track}
         className={styles.track}

@@ -12,7 +12,7 @@ interface DeletePostProps {
 
 /** Asks whether a post is to be deleted, and deletes it. */
 export default function DeletePost({ post, onClose, onDeleted }: DeletePostProps) {
-  const t = useTexts("posts");
+  const t = useTexts("compose");
   const common = useTexts("common");
   const remove = useDeletePost(post, () => {
     onClose();

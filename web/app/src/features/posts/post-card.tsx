@@ -6,13 +6,15 @@ import { useTexts } from "../../i18n";
 import { Avatar } from "../../ui/avatar";
 import { RichText } from "../../ui/rich-text";
 import { Time } from "../../ui/time";
+import { boxRatio } from "../media/box-ratio";
 import { Clamped } from "./clamped";
 import { PostActions } from "./post-actions";
 import styles from "./post-card.module.css";
-import { PostMenu } from "./post-menu";
-import { PostPhotos } from "./post-photos";
 import { useTopic } from "./topics";
 
+export const loadPhotos = () => import("./post-photos");
+const PostPhotos = lazy(loadPhotos);
+const PostMenu = lazy(() => import("./post-menu"));
 const Revisions = lazy(() => import("./revisions"));
 
 interface PostCardProps {
@@ -39,9 +41,17 @@ export function PostCard({ post, isPage = false, isFirst = false }: PostCardProp
           </span>
         </Link>
         <When post={post} isPage={isPage} />
-        <PostMenu post={post} isPage={isPage} />
+        <Suspense fallback={<span className={styles.menu} />}>
+          <PostMenu post={post} isPage={isPage} />
+        </Suspense>
       </header>
-      {media.length > 0 && <PostPhotos post={post} eager={isFirst} />}
+      {media.length > 0 && (
+        <div className={styles.photos} style={{ aspectRatio: boxRatio(media) }}>
+          <Suspense>
+            <PostPhotos post={post} eager={isFirst} />
+          </Suspense>
+        </div>
+      )}
       {text && (
         <div className={media.length > 0 ? styles.caption : styles.text}>
           <Clamped isOpen={isPage} to={`/posts/${post.id}`}>

@@ -1,14 +1,14 @@
 import type { Post } from "@blegram/client";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { ArrowUp } from "lucide-react";
-import type { ReactNode } from "react";
+import { type ReactNode, useEffect } from "react";
 import { useTexts } from "../../i18n";
 import { pages, type usePages } from "../../query";
 import { Button } from "../../ui/button";
 import { PageList } from "../../ui/page-list";
 import { toastError } from "../../ui/toast";
 import { useNewer } from "./newer";
-import { PostCard } from "./post-card";
+import { loadPhotos, PostCard } from "./post-card";
 import styles from "./post-list.module.css";
 import { PostSkeletons } from "./post-skeleton";
 import { topicOf, useTopic } from "./topics";
@@ -28,6 +28,8 @@ export function PostList({ queryKey, list, label, empty, header }: PostListProps
   const query = useInfiniteQuery({ ...pages(queryKey, list), staleTime: Number.POSITIVE_INFINITY });
   const newer = useNewer(queryKey, list, query.isSuccess);
   useTopic(topicOf(queryKey));
+  // While the posts are loaded. If it fails, it is tried again for the first post with photos.
+  useEffect(() => void loadPhotos().catch(() => {}), []);
   return (
     <>
       {header}

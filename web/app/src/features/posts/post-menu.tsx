@@ -16,7 +16,7 @@ const DeletePost = lazy(() => import("./delete-post"));
 type Dialog = "report" | "block" | "delete";
 
 /** What else can be done with a post: by its author, and by others. */
-export function PostMenu({ post, isPage }: { post: Post; isPage: boolean }) {
+export default function PostMenu({ post, isPage }: { post: Post; isPage: boolean }) {
   const t = useTexts("posts");
   const common = useTexts("common");
   const me = useMe();

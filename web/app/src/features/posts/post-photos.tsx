@@ -9,7 +9,7 @@ import styles from "./post-photos.module.css";
 const PhotoViewer = lazy(() => import("../media/photo-viewer"));
 
 /** The photos of a post: a double tap likes it, a tap opens one on the whole screen. */
-export function PostPhotos({ post, eager }: { post: Post; eager: boolean }) {
+export default function PostPhotos({ post, eager }: { post: Post; eager: boolean }) {
   const me = useMe();
   const like = useLike(post);
   const [opened, setOpened] = useState<number>();

@@ -15,7 +15,7 @@ interface RevisionsProps {
 
 /** The texts that a post or comment had. */
 export default function Revisions({ subject: { type, id }, onClose }: RevisionsProps) {
-  const t = useTexts("posts");
+  const t = useTexts("compose");
   const common = useTexts("common");
   const query = usePages<PostRevision | CommentRevision>(["revisions", type, id], (cursor, options) =>
     type === "post"

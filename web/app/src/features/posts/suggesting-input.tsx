@@ -34,7 +34,7 @@ interface SuggestingInputProps {
 
 /** A text that grows with its lines and suggests names after `@` and hashtags after `#`. */
 export function SuggestingInput({ value, onChange, onSubmit, isSentByEnter = false, ...props }: SuggestingInputProps) {
-  const t = useTexts("posts");
+  const t = useTexts("compose");
   const id = useId();
   const input = useRef<HTMLTextAreaElement>(null);
   /** A suggestion is being pressed. */

@@ -15,7 +15,8 @@ interface SuggestionsProps {
 
 /** The names or hashtags that may be meant. The focus stays in the text. */
 export function Suggestions({ id, suggestions, chosen, onPress, onChoose }: SuggestionsProps) {
-  const t = useTexts("posts");
+  const t = useTexts("compose");
+  const posts = useTexts("posts");
   return (
     <div id={id} role="listbox" aria-label={t("suggestions", { count: suggestions.length })} className={styles.list}>
       {suggestions.map((suggestion, index) => (
@@ -38,7 +39,7 @@ export function Suggestions({ id, suggestions, chosen, onPress, onChoose }: Sugg
           <span>
             <strong>{suggestion.user ? suggestion.user.display_name : `#${suggestion.name}`}</strong>
             <span className="faint">
-              {suggestion.user ? `@${suggestion.name}` : t("posts", { count: suggestion.posts })}
+              {suggestion.user ? `@${suggestion.name}` : posts("posts", { count: suggestion.posts })}
             </span>
           </span>
         </div>

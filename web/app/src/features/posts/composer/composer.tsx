@@ -24,7 +24,7 @@ interface ComposerProps {
 
 /** The text, the photos and the audience of a post. */
 export function Composer({ id, editor, onSubmit, error }: ComposerProps) {
-  const t = useTexts("posts");
+  const t = useTexts("compose");
   const me = useMe();
   const { features } = useInstance();
   const problemText = useProblemText();
@@ -97,7 +97,7 @@ export const altLimit = ({ alt_max_chars }: { alt_max_chars: number }) => ({
 
 /** Photos that are picked, dropped or pasted, as many as a post can have. */
 function usePhotoFiles(editor: Editor) {
-  const t = useTexts("posts");
+  const t = useTexts("compose");
   const { limits } = useInstance();
   const { photos } = useContent(editor);
   const [isOver, setOver] = useState(false);
@@ -140,7 +140,8 @@ const AUDIENCES: Visibility[] = ["public", "followers"];
 
 /** Who can see the post. */
 function Audience({ editor }: { editor: Editor }) {
-  const t = useTexts("posts");
+  const t = useTexts("compose");
+  const posts = useTexts("posts");
   const { visibility } = useContent(editor);
   return (
     <select
@@ -151,7 +152,7 @@ function Audience({ editor }: { editor: Editor }) {
     >
       {AUDIENCES.map((audience) => (
         <option key={audience} value={audience}>
-          {t(`for_${audience}`)}
+          {posts(`for_${audience}`)}
         </option>
       ))}
     </select>

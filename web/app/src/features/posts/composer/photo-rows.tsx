@@ -12,7 +12,8 @@ import styles from "./photo-rows.module.css";
 
 /** The photos of a post that is written, in their order: each with its description and its upload. */
 export function PhotoRows({ editor, photos }: { editor: Editor; photos: Photo[] }) {
-  const t = useTexts("posts");
+  const t = useTexts("compose");
+  const posts = useTexts("posts");
   const list = useRef<HTMLOListElement>(null);
   const [moved, setMoved] = useState("");
   if (photos.length === 0) return null;
@@ -30,7 +31,7 @@ export function PhotoRows({ editor, photos }: { editor: Editor; photos: Photo[] 
   };
   return (
     <>
-      <ol ref={list} className={styles.rows} aria-label={t("photos", { count: photos.length })}>
+      <ol ref={list} className={styles.rows} aria-label={posts("photos", { count: photos.length })}>
         {photos.map((photo, index) => (
           <PhotoRow
             key={photo.id}
@@ -63,7 +64,8 @@ interface PhotoRowProps {
 const DRAGGED = "application/x-blegram-photo";
 
 function PhotoRow({ editor, photo, index, count, onMove, onRemove }: PhotoRowProps) {
-  const t = useTexts("posts");
+  const t = useTexts("compose");
+  const posts = useTexts("posts");
   const { limits } = useInstance();
   const id = useId();
   const number = index + 1;
@@ -86,7 +88,7 @@ function PhotoRow({ editor, photo, index, count, onMove, onRemove }: PhotoRowPro
         onDragStart={(event) => event.dataTransfer.setData(DRAGGED, photo.id)}
         title={count > 1 ? t("drag_to_move") : undefined}
       >
-        <Preview key={photo.url} url={photo.url} alt={t("photo_of", { number, count })} />
+        <Preview key={photo.url} url={photo.url} alt={posts("photo_of", { number, count })} />
         {photo.state === "uploading" && (
           <progress
             className={styles.progress}

@@ -1,5 +1,5 @@
 import { X } from "lucide-react";
-import { type ReactNode, useEffect, useId, useRef } from "react";
+import { type ReactNode, useId, useLayoutEffect, useRef } from "react";
 import { useTexts } from "../i18n";
 import { Button, type ButtonKind, IconButton } from "./button";
 import styles from "./dialog.module.css";
@@ -20,7 +20,8 @@ export function Dialog({ title, onClose, actions, full, children }: DialogProps)
   const t = useTexts("common");
   const ref = useRef<HTMLDialogElement>(null);
   const id = useId();
-  useEffect(() => {
+  // Before the dialog leaves the page: only then does the browser give the focus back.
+  useLayoutEffect(() => {
     const dialog = ref.current;
     dialog?.showModal();
     return () => dialog?.close();

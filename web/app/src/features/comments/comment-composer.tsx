@@ -5,6 +5,7 @@ import { useTexts } from "../../i18n";
 import { useProblemText } from "../../problems";
 import { Avatar } from "../../ui/avatar";
 import { IconButton } from "../../ui/button";
+import { charsText } from "../posts/chars-text";
 import { charsLeft } from "../posts/count";
 import { SuggestingInput } from "../posts/suggesting-input";
 import { useInstance, useMe } from "../session/session";
@@ -102,7 +103,7 @@ export function CommentComposer({ post, replyTo, onReplyEnd, onReplied, ref }: C
         <IconButton icon={SendHorizontal} label={t("send")} type="submit" disabled={!canSend} />
       </div>
       <p id={`${id}-left`} className={left < 0 ? styles.error : styles.left} hidden={left > NEAR}>
-        {t("chars_left", { count: left })}
+        {charsText(t, left)}
       </p>
       <span role="status" className="spoken">
         {done}

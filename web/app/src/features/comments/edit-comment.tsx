@@ -5,6 +5,7 @@ import { useTexts } from "../../i18n";
 import { useProblemText } from "../../problems";
 import { blegram } from "../../site";
 import { Button } from "../../ui/button";
+import { charsText } from "../posts/chars-text";
 import { charsLeft } from "../posts/count";
 import { SuggestingInput } from "../posts/suggesting-input";
 import { useInstance } from "../session/session";
@@ -48,7 +49,7 @@ export default function EditComment({ comment, onClose }: { comment: Comment; on
         </p>
       )}
       <div className={styles.buttons}>
-        {left < 0 && <span className={styles.error}>{t("chars_left", { count: left })}</span>}
+        {left < 0 && <span className={styles.error}>{charsText(t, left)}</span>}
         <Button small onClick={onClose}>
           {common("cancel")}
         </Button>

@@ -1,6 +1,6 @@
 import type { Media } from "@blegram/client";
 import { ChevronLeft, ChevronRight, X, ZoomIn, ZoomOut } from "lucide-react";
-import { type KeyboardEvent, useEffect, useRef, useState } from "react";
+import { type KeyboardEvent, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { useTexts } from "../../i18n";
 import { IconButton } from "../../ui/button";
 import { srcSetOf } from "./photo";
@@ -25,7 +25,8 @@ export default function PhotoViewer({ media, start, onClose }: PhotoViewerProps)
   const zoom = useZoom({ onSwipe: step, onSwipeDown: onClose });
   const photo = media[index];
 
-  useEffect(() => {
+  // As a dialog does it: closed before it leaves the page, it gives the focus back.
+  useLayoutEffect(() => {
     const { current } = dialog;
     current?.showModal();
     return () => current?.close();

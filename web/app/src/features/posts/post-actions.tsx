@@ -29,18 +29,16 @@ export function PostActions({ post, isPage }: { post: Post; isPage: boolean }) {
         onClick={() => asMember(() => like.mutate(!isLiked))}
       />
       {like_count > 0 && (
-        <Link to={`/posts/${id}/likers`} className={styles.count} aria-label={t("likes", { count: like_count })}>
-          {isPage ? t("likes", { count: like_count }) : shortNumber(like_count)}
+        <Link to={`/posts/${id}/likers`} className={styles.count}>
+          {!isPage && <span aria-hidden>{shortNumber(like_count)}</span>}
+          <span className={isPage ? "" : "spoken"}>{t("likes", { count: like_count })}</span>
         </Link>
       )}
       {!isPage && (
-        <Link
-          to={`/posts/${id}`}
-          className={styles.comments}
-          aria-label={comment_count > 0 ? t("comments", { count: comment_count }) : t("comment")}
-        >
+        <Link to={`/posts/${id}`} className={styles.comments}>
           <MessageCircle size={22} aria-hidden />
-          {comment_count > 0 && shortNumber(comment_count)}
+          {comment_count > 0 && <span aria-hidden>{shortNumber(comment_count)}</span>}
+          <span className="spoken">{comment_count > 0 ? t("comments", { count: comment_count }) : t("comment")}</span>
         </Link>
       )}
       <span className={styles.space} />

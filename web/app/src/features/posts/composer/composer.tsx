@@ -5,6 +5,7 @@ import { Avatar } from "../../../ui/avatar";
 import { toast } from "../../../ui/toast";
 import { PhotoPicker } from "../../media/photo-picker";
 import { useInstance, useMe } from "../../session/session";
+import { charsText } from "../chars-text";
 import { charsLeft } from "../count";
 import { SuggestingInput } from "../suggesting-input";
 import styles from "./composer.module.css";
@@ -70,7 +71,7 @@ export function Composer({ id, editor, onSubmit, error }: ComposerProps) {
         <Audience editor={editor} />
         <span id={note} className={left < 0 ? styles.tooLong : styles.left}>
           <span aria-hidden>{left}</span>
-          <span className="spoken">{t("chars_left", { count: left })}</span>
+          <span className="spoken">{charsText(t, left)}</span>
         </span>
       </div>
       {files.isOver && <p className={styles.drop}>{t("drop_photos")}</p>}

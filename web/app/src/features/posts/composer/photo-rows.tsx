@@ -5,6 +5,7 @@ import { useProblemText } from "../../../problems";
 import { Button, IconButton } from "../../../ui/button";
 import { UnsupportedImage } from "../../media/image-rules";
 import { useInstance } from "../../session/session";
+import { charsText } from "../chars-text";
 import { charsLeft } from "../count";
 import { altLimit } from "./composer";
 import type { Editor, Photo } from "./editor";
@@ -114,7 +115,7 @@ function PhotoRow({ editor, photo, index, count, onMove, onRemove }: PhotoRowPro
             />
             {left < 0 && (
               <p id={id} className={styles.error}>
-                {t("chars_left", { count: left })}
+                {charsText(t, left)}
               </p>
             )}
           </>

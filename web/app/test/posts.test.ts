@@ -205,8 +205,8 @@ describe("writing", () => {
     });
     await page.getByRole("button", { name: "Post", exact: true }).click();
     await arrived;
-    await page.unroute("**/api/v1/posts");
     await page.reload();
+    await page.unroute("**/api/v1/posts");
     await input.fill(`${text} again`);
     await page.getByRole("button", { name: "Post", exact: true }).click();
     await post(page, `${text} again`).getByRole("img", { name: "A lake" }).waitFor();

@@ -5,7 +5,7 @@ import { useNavigate, useParams } from "react-router";
 import { updatePost } from "../features/posts/cache";
 import { Composer, useCheck } from "../features/posts/composer/composer";
 import { Editor, type Photo } from "../features/posts/composer/editor";
-import { uploader } from "../features/posts/composer/uploader";
+import { remote } from "../features/posts/composer/remote";
 import { useMe } from "../features/session/session";
 import { useTexts } from "../i18n";
 import { blegram } from "../site";
@@ -52,7 +52,7 @@ function Form({ version: { post, etag }, onReload }: { version: Version; onReloa
   const common = useTexts("common");
   const navigate = useNavigate();
   const id = useId();
-  const editor = useMemo(() => new Editor(contentOf(post), uploader), [post]);
+  const editor = useMemo(() => new Editor(contentOf(post), remote), [post]);
   const { canSend } = useCheck(editor);
   useEffect(() => () => editor.close(), [editor]);
   useLeaveWarning(editor, post);

@@ -5,7 +5,7 @@ import { addPost } from "../features/posts/cache";
 import { Composer, useCheck } from "../features/posts/composer/composer";
 import { drafts } from "../features/posts/composer/draft-store";
 import { Editor } from "../features/posts/composer/editor";
-import { uploader } from "../features/posts/composer/uploader";
+import { remote } from "../features/posts/composer/remote";
 import { useMe } from "../features/session/session";
 import { useTexts } from "../i18n";
 import { Button } from "../ui/button";
@@ -27,7 +27,7 @@ export default function NewPost() {
     if (!account) return;
     let opened: Editor | undefined;
     let isLeft = false;
-    Editor.resume(uploader, drafts, account, text).then((resumed) => {
+    Editor.resume(remote, drafts, account, text).then((resumed) => {
       opened = resumed;
       if (isLeft) resumed.close();
       else setEditor(resumed);
@@ -68,7 +68,7 @@ function Form({ editor, onDiscard }: { editor: Editor; onDiscard: (next: Editor)
   const discard = async () => {
     await editor.discard(true);
     setAsking(false);
-    if (me) onDiscard(await Editor.resume(uploader, drafts, me.id));
+    if (me) onDiscard(await Editor.resume(remote, drafts, me.id));
   };
   return (
     <Page

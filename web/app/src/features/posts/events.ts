@@ -4,7 +4,7 @@ import { queries } from "../../query";
 import type { Listen } from "../realtime/realtime";
 import { changePost, postKey, removeFromList, updatePost } from "./cache";
 import { announce, announceMany, lookForNewer, withdraw } from "./newer";
-import { listOf } from "./topics";
+import { listOf } from "./topic-names";
 
 export const listenToPosts: Listen = (gateway, me) => {
   gateway.on("post.created", ({ topic, post }) => {

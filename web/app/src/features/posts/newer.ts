@@ -4,7 +4,7 @@ import type { Post } from "@blegram/client";
 import { useQuery } from "@tanstack/react-query";
 import { type Loaded, queries, type usePages } from "../../query";
 import { has } from "./cache";
-import { listOf, topicOf } from "./topics";
+import { listOf, topicOf } from "./topic-names";
 
 type List = Parameters<typeof usePages<Post>>[1];
 

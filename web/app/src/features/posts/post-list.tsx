@@ -11,7 +11,8 @@ import { useNewer } from "./newer";
 import { loadPhotos, PostCard } from "./post-card";
 import styles from "./post-list.module.css";
 import { PostSkeletons } from "./post-skeleton";
-import { topicOf, useTopic } from "./topics";
+import { topicOf } from "./topic-names";
+import { useTopic } from "./topics";
 
 interface PostListProps {
   /** `postsKey(…)`. */

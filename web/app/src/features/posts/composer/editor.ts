@@ -1,11 +1,11 @@
 // A post that is being written: its text and photos, their uploads, and the draft of it. It is no component, so that uploads and
 // the draft do not depend on what is rendered.
 
-import type { CreatePost, Media, Post } from "@blegram/client";
+import { type CreatePost, type Post, Problem } from "@blegram/client";
 import { newId } from "../new-id";
 import type { Draft, DraftStore, StoredPhoto, Visibility } from "./draft-store";
-import { isRejected, send } from "./send";
-import type { Uploader } from "./uploader";
+import type { Remote } from "./remote";
+import { Uploads } from "./uploads";
 
 export interface Photo extends StoredPhoto {
   /** The address of a preview. */
@@ -36,23 +36,26 @@ export class Editor {
   #saving: Promise<void> | undefined;
   #mustSave = false;
   #isClosed = false;
-  readonly #files = new Map<string, File>();
-  readonly #aborts = new Map<string, AbortController>();
+  readonly #uploads: Uploads;
   readonly #listeners = new Set<() => void>();
 
   constructor(
     content: Content,
-    private readonly uploader: Uploader,
+    private readonly remote: Remote,
     /** Where the draft is stored; an edit has none. */
     private readonly draft?: { store: DraftStore; account: string },
   ) {
     this.#content = content;
+    this.#uploads = new Uploads(remote, {
+      photos: () => this.#content.photos,
+      change: (id, change) => this.#changePhoto(id, change),
+    });
   }
 
   /** Continues with the draft of an account, if it has one. */
-  static async resume(uploader: Uploader, store: DraftStore, account: string, text = ""): Promise<Editor> {
+  static async resume(remote: Remote, store: DraftStore, account: string, text = ""): Promise<Editor> {
     const draft = await store.load(account);
-    const editor = new Editor({ text, visibility: "public", photos: [] }, uploader, { store, account });
+    const editor = new Editor({ text, visibility: "public", photos: [] }, remote, { store, account });
     if (draft) await editor.#restore(draft, store);
     return editor;
   }
@@ -64,13 +67,13 @@ export class Editor {
     for (const { id, alt, media } of draft.photos) {
       const file = await store.loadPhoto(id);
       if (!file) continue;
-      this.#files.set(id, file);
+      this.#uploads.set(id, file);
       const isUsable = media !== undefined && (this.#sent !== undefined || Date.now() - media.at < USABLE);
       const base = { id, alt, url: URL.createObjectURL(file), progress: 0, savedAlt: "", isOfPost: false };
       photos.push(isUsable ? { ...base, media, state: "ready" } : { ...base, state: "waiting" });
     }
     this.#content = { text: draft.text || this.#content.text, visibility: draft.visibility, photos };
-    this.#upload();
+    this.#uploads.start();
   }
 
   get content(): Content {
@@ -105,13 +108,13 @@ export class Editor {
   add(files: File[]): void {
     const photos = files.map((file): Photo => {
       const id = newId();
-      this.#files.set(id, file);
+      this.#uploads.set(id, file);
       void this.draft?.store.savePhoto(id, file);
       const url = URL.createObjectURL(file);
       return { id, url, alt: "", savedAlt: "", state: "waiting", progress: 0, isOfPost: false };
     });
     this.change({ photos: [...this.#content.photos, ...photos] });
-    this.#upload();
+    this.#uploads.start();
   }
 
   describe(id: string, alt: string): void {
@@ -131,54 +134,21 @@ export class Editor {
     const photo = this.#content.photos.find((other) => other.id === id);
     this.change({ photos: this.#content.photos.filter((other) => other.id !== id) });
     if (photo) this.#release(photo, true);
-    this.#upload();
+    this.#uploads.start();
   }
 
   /** Tries to upload a photo again. */
   retry(id: string): void {
     this.#changePhoto(id, { state: "waiting", error: undefined });
-    this.#upload();
+    this.#uploads.start();
   }
 
   /** Frees what a photo holds: its preview, its upload and its place in the draft. */
   #release({ id, url, media, isOfPost }: Photo, isUnused: boolean): void {
-    this.#aborts.get(id)?.abort();
-    this.#files.delete(id);
+    this.#uploads.drop(id);
     if (url.startsWith("blob:")) URL.revokeObjectURL(url);
     void this.draft?.store.removePhoto(id);
-    if (isUnused && media && !isOfPost && !this.#sent?.media_ids?.includes(media.id)) this.uploader.discard(media.id);
-  }
-
-  /** Uploads the photos that wait, two at a time. */
-  #upload(): void {
-    for (const { id, state } of this.#content.photos) {
-      const file = this.#files.get(id);
-      if (this.#aborts.size >= 2 || this.#isClosed) return;
-      if (state === "waiting" && file) void this.#uploadOne(id, file);
-    }
-  }
-
-  async #uploadOne(id: string, file: File): Promise<void> {
-    const abort = new AbortController();
-    this.#aborts.set(id, abort);
-    this.#changePhoto(id, { state: "uploading", progress: 0 });
-    try {
-      const media = await this.uploader.upload(file, {
-        signal: abort.signal,
-        onProgress: (progress) => this.#changePhoto(id, { progress }),
-      });
-      if (abort.signal.aborted) this.uploader.discard(media.id);
-      else this.#uploaded(id, media);
-    } catch (error) {
-      if (!abort.signal.aborted) this.#changePhoto(id, { state: "failed", error });
-    } finally {
-      this.#aborts.delete(id);
-      this.#upload();
-    }
-  }
-
-  #uploaded(id: string, media: Media): void {
-    this.#changePhoto(id, { state: "ready", progress: 1, savedAlt: "", media: { id: media.id, at: Date.now() } });
+    if (isUnused && media && !isOfPost && !this.#sent?.media_ids?.includes(media.id)) this.remote.discard(media.id);
   }
 
   /** Whether all photos are on the server. */
@@ -191,7 +161,10 @@ export class Editor {
     return this.#sent !== undefined;
   }
 
-  /** Sends the post; sent again after a failure, it is stored once. */
+  /**
+   * Sends the post. An earlier attempt may have arrived, so what it has sent is sent again with the same key, which stores it once,
+   * and what was changed since is an edit of it.
+   */
   async post(): Promise<Post> {
     await this.saveAlts();
     const body = this.body();
@@ -200,8 +173,13 @@ export class Editor {
     this.#save();
     // The draft says what was sent before it is.
     await this.#saving;
+    const post = await this.#create(sent);
+    return isSame(sent, body) ? post : this.remote.update(post.id, body);
+  }
+
+  async #create(body: CreatePost): Promise<Post> {
     try {
-      return await send(sent, body, this.#key);
+      return await this.remote.create(body, this.#key);
     } catch (error) {
       if (isRejected(error)) {
         this.#sent = undefined;
@@ -220,7 +198,7 @@ export class Editor {
         media && !photo.isOfPost ? { ...photo, state: "waiting" } : { ...photo, ...(media && { media }) },
     );
     this.change({ photos });
-    this.#upload();
+    this.#uploads.start();
   }
 
   body(): CreatePost & { media_ids: string[] } {
@@ -233,7 +211,7 @@ export class Editor {
     await Promise.all(
       this.#content.photos.map(async ({ id, media, alt, savedAlt }) => {
         if (!media || alt.trim() === savedAlt) return;
-        await this.uploader.describe(media.id, alt.trim());
+        await this.remote.describe(media.id, alt.trim());
         this.#changePhoto(id, { savedAlt: alt.trim() });
       }),
     );
@@ -266,7 +244,7 @@ export class Editor {
   /** Leaves the draft as it is, for the next time. */
   close(): void {
     this.#isClosed = true;
-    for (const abort of this.#aborts.values()) abort.abort();
+    this.#uploads.close();
     for (const { url } of this.#content.photos) if (url.startsWith("blob:")) URL.revokeObjectURL(url);
   }
 
@@ -274,10 +252,18 @@ export class Editor {
   async discard(isUnused: boolean): Promise<void> {
     this.#isClosed = true;
     await this.#saving;
+    this.#uploads.close();
     for (const photo of this.#content.photos) this.#release(photo, isUnused);
     await this.draft?.store.remove(this.draft.account);
   }
 }
+
+const isSame = (a: CreatePost, b: CreatePost) =>
+  a.text === b.text && a.visibility === b.visibility && String(a.media_ids) === String(b.media_ids);
+
+/** Whether the post was certainly not stored. */
+const isRejected = (error: unknown) =>
+  error instanceof Problem && error.status < 500 && error.code !== "request-in-progress";
 
 function isOfMedia(error: unknown): boolean {
   const { fields = {} } = error as { fields?: Record<string, unknown> };

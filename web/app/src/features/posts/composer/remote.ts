@@ -1,6 +1,6 @@
-// Photos on their way to the server.
+// What the editor asks of the server.
 
-import { type Media, Problem } from "@blegram/client";
+import { type CreatePost, type Media, type Post, Problem } from "@blegram/client";
 import { blegram } from "../../../site";
 import { prepareImage } from "../../media/prepare-image";
 
@@ -10,15 +10,17 @@ interface UploadOptions {
   onProgress: (part: number) => void;
 }
 
-export interface Uploader {
+export interface Remote {
   /** Uploads a photo, in the form in which the server accepts it. */
   upload(file: File, options: UploadOptions): Promise<Media>;
   describe(media: string, alt: string): Promise<unknown>;
   /** Deletes an image that is not used. */
   discard(media: string): void;
+  create(post: CreatePost, key: string): Promise<Post>;
+  update(id: string, post: CreatePost): Promise<Post>;
 }
 
-export const uploader: Uploader = {
+export const remote: Remote = {
   async upload(file, { signal, onProgress }) {
     const prepared = await prepareImage(file);
     signal.throwIfAborted();
@@ -36,4 +38,11 @@ export const uploader: Uploader = {
       // The server deletes unused images after a day.
     });
   },
+  create: (post, key) => blegram.posts.create(post, { idempotencyKey: key }),
+  update: (id, { text, visibility, media_ids }) =>
+    blegram.posts.update(id, {
+      text: text ?? "",
+      ...(visibility && { visibility }),
+      ...(media_ids && { media_ids }),
+    }),
 };

@@ -352,6 +352,17 @@ describe("realtime", () => {
     await post(page, late.text).waitFor();
   });
 
+  test("a tab that becomes visible again looks for new posts, also that of a visitor", async () => {
+    const page = await visit(browser, site, PHONE);
+    await page.goto("/");
+    await page.getByRole("article").first().waitFor();
+    const { text } = await author.posts.create({ text: unique("meanwhile") });
+    await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange", { bubbles: true })));
+    await page.getByRole("button", { name: "1 new post" }).click();
+    await post(page, text).waitFor();
+    expect(await page.evaluate(() => document.activeElement?.id)).toBe("page");
+  });
+
   test("comments and replies appear while they are read", async () => {
     const { id } = await author.posts.create({ text: unique("thread") });
     const { page, username } = await member(browser, site, "commenter", PHONE);

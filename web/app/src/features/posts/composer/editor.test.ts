@@ -42,7 +42,12 @@ function storage() {
   const photos = new Map<string, File>();
   const store: DraftStore = {
     load: async (account) => structuredClone(drafts.get(account)),
-    save: async (account, draft) => void drafts.set(account, structuredClone(draft)),
+    async save(account, draft) {
+      const stored = structuredClone(draft);
+      // A disk is slower than memory.
+      await new Promise((resolve) => setTimeout(resolve));
+      drafts.set(account, stored);
+    },
     remove: async (account) => void drafts.delete(account),
     loadPhoto: async (id) => photos.get(id),
     savePhoto: async (id, file) => void photos.set(id, file),
@@ -181,6 +186,17 @@ describe("a post", () => {
     await again.post();
     expect(site.texts()).toEqual(["hello"]);
     expect(new Set(site.calls).size).toBe(1);
+  });
+
+  test("is in the draft before it is sent", async () => {
+    const [site, disk] = [server(), storage()];
+    const editor = await write("hello", site, disk);
+    const create = vi.spyOn(site.remote, "create").mockImplementation(async (post) => {
+      expect(disk.drafts.get("ann")?.sent).toEqual(post);
+      throw new NetworkError("no response");
+    });
+    await expect(editor.post()).rejects.toThrow("no response");
+    expect(create).toHaveBeenCalledOnce();
   });
 
   test("that was changed after its response was lost is stored once, as it is now", async () => {

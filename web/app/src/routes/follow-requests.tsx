@@ -1,1 +1,12 @@
-export { default } from "./not-found";
+import { FollowRequests } from "../features/people/follow-requests";
+import { useTexts } from "../i18n";
+import { Page } from "../ui/page";
+
+export default function FollowRequestsPage() {
+  const t = useTexts("people");
+  return (
+    <Page title={t("requests")} back>
+      <FollowRequests />
+    </Page>
+  );
+}

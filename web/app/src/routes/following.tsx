@@ -1,1 +1,5 @@
-export { default } from "./not-found";
+import { FollowPage } from "../features/people/follow-page";
+
+export default function Following() {
+  return <FollowPage side="following" />;
+}

@@ -1,20 +1,52 @@
-// Placeholder: the dialog of the area "people" replaces it at the merge.
-
 import type { UserSummary } from "@blegram/client";
+import { BellOff, EyeOff, UserMinus, Users } from "lucide-react";
 import { useTexts } from "../../i18n";
 import { Confirm } from "../../ui/dialog";
+import { toast } from "../../ui/toast";
+import styles from "./block-dialog.module.css";
 import { useBlock } from "./relations";
 
-export default function BlockDialog({ user, onClose }: { user: UserSummary; onClose: () => void }) {
-  const t = useTexts("posts");
+interface BlockDialogProps {
+  user: UserSummary;
+  onClose: () => void;
+}
+
+/** Says what a block does, and blocks. */
+export default function BlockDialog({ user, onClose }: BlockDialogProps) {
+  const t = useTexts("people");
   const block = useBlock(user);
+  const effects = [
+    [EyeOff, t("block_hides")],
+    [UserMinus, t("block_unfollows")],
+    [BellOff, t("block_is_quiet", { name: user.display_name })],
+    [Users, t("block_groups")],
+  ] as const;
   return (
     <Confirm
-      title={t("block", { name: user.display_name })}
-      action={t("block", { name: user.display_name })}
+      title={t("block_title", { name: user.display_name })}
+      action={t("block")}
       busy={block.isPending}
-      onConfirm={() => block.mutate(true, { onSettled: onClose })}
+      onConfirm={() =>
+        block.mutate(true, {
+          onSuccess: () => {
+            toast(t("blocked", { name: user.display_name }), {
+              label: t("unblock"),
+              run: () => block.mutate(false),
+            });
+          },
+          onSettled: onClose,
+        })
+      }
       onClose={onClose}
-    />
+    >
+      <ul className={styles.effects}>
+        {effects.map(([Icon, text]) => (
+          <li key={text}>
+            <Icon size={20} aria-hidden />
+            <span>{text}</span>
+          </li>
+        ))}
+      </ul>
+    </Confirm>
   );
 }

@@ -1,25 +1,160 @@
-// Placeholder: the hooks of the area "people" replace it at the merge.
+// How the viewer is related to other accounts: follows, blocks and mutes.
+//
+// A change is on the screen at once, in every place that shows the account, and is rolled back if the server rejects it.
+// Changes of one account run one after the other, and only the last one decides what is shown: so a follow that is undone
+// at once does not flicker.
 
-import type { UserSummary } from "@blegram/client";
+import type { User, UserSummary } from "@blegram/client";
 import { useMutation } from "@tanstack/react-query";
-import { queries } from "../../query";
+import { ME, queries } from "../../query";
 import { blegram } from "../../site";
 import { toastError } from "../../ui/toast";
+import { postsKey } from "../posts/cache";
+import { changeUser, dropPostsOf, findUser, SUGGESTIONS, userKey, usersKey } from "./cache";
 
-/** Mutes a user, or unmutes one. */
-export function useMute({ id }: UserSummary) {
+type Viewer = NonNullable<User["viewer"]>;
+
+/** The relationship that begins at zero: the server does not say one to visitors. */
+const NONE: Viewer = { following: false, followed_by: false, requested: false, blocking: false, muting: false };
+
+/** Changes what the viewer is to an account; counts its followers if the viewer becomes or ceases to be one. */
+export function changeViewer(id: string, change: Partial<Viewer>): void {
+  changeUser(id, (user) => {
+    const before = user.viewer ?? NONE;
+    const viewer = { ...before, ...change };
+    const follower_count = Math.max(0, user.follower_count + Number(viewer.following) - Number(before.following));
+    return { ...user, viewer, follower_count };
+  });
+}
+
+interface RelationChange<Result> {
+  call: (isOn: boolean) => Promise<Result>;
+  /** Shows the change; may return how to undo more than the relationship. */
+  show: (isOn: boolean) => (() => void) | undefined;
+  /** Shows what the server says, if no later change is on its way. */
+  settle?: (result: Result) => void;
+  /** What else is different now. */
+  done: (isOn: boolean) => void;
+}
+
+function useRelationChange<Result>({ id }: UserSummary, { call, show, settle, done }: RelationChange<Result>) {
+  const mutationKey = ["relation", id];
+  const isLast = () => queries.isMutating({ mutationKey }) === 1;
   return useMutation({
-    mutationFn: (isOn: boolean) => (isOn ? blegram.users.mute(id) : blegram.users.unmute(id)),
-    onSuccess: () => queries.invalidateQueries({ queryKey: ["posts"] }),
-    onError: toastError,
+    mutationKey,
+    scope: { id: `relation-${id}` },
+    mutationFn: call,
+    onMutate: (isOn) => {
+      const before = findUser(id);
+      const undo = show(isOn);
+      return () => {
+        undo?.();
+        if (before)
+          changeUser(id, (user) => ({ ...user, viewer: before.viewer, follower_count: before.follower_count }));
+      };
+    },
+    onSuccess: (result, isOn) => {
+      if (!isLast()) return;
+      settle?.(result);
+      done(isOn);
+    },
+    onError: (error, _, undo) => {
+      toastError(error);
+      if (!isLast()) return;
+      undo?.();
+      // An earlier change may have failed, too.
+      void queries.invalidateQueries({ queryKey: ["user"] });
+    },
+  });
+}
+
+/** Follows a user, or sends a request if the account is private; `mutate(false)` unfollows, or withdraws the request. */
+export function useFollow(user: User) {
+  return useRelationChange(user, {
+    call: (isOn) => (isOn ? blegram.users.follow(user.id) : blegram.users.unfollow(user.id)),
+    show: (isOn) => {
+      changeViewer(user.id, { following: isOn && !user.is_private, requested: isOn && user.is_private });
+      return undefined;
+    },
+    settle: ({ following, requested, follower_count }) => {
+      changeViewer(user.id, { following, requested });
+      changeUser(user.id, (known) => ({ ...known, follower_count }));
+    },
+    done: () => {
+      // What the account shows, and what is in the home timeline, is different when it is opened next.
+      stale(postsKey("home"));
+      if (user.is_private) void queries.resetQueries({ queryKey: postsKey("user", user.id) });
+      stale(usersKey("followers", user.id));
+      refreshMe();
+    },
   });
 }
 
 /** Blocks a user, or unblocks one. */
-export function useBlock({ id }: UserSummary) {
+export function useBlock(user: UserSummary) {
+  return useRelationChange(user, {
+    call: (isOn) => (isOn ? blegram.users.block(user.id) : blegram.users.unblock(user.id)),
+    show: (isOn) => {
+      changeViewer(
+        user.id,
+        isOn ? { blocking: true, following: false, followed_by: false, requested: false } : { blocking: false },
+      );
+      return isOn ? dropPostsOf(user.id, () => true) : undefined;
+    },
+    done: () => {
+      stale(["posts"]);
+      refreshOthers();
+    },
+  });
+}
+
+/** Mutes a user, or unmutes one. */
+export function useMute(user: UserSummary) {
+  return useRelationChange(user, {
+    call: (isOn) => (isOn ? blegram.users.mute(user.id) : blegram.users.unmute(user.id)),
+    show: (isOn) => {
+      changeViewer(user.id, { muting: isOn });
+      return isOn ? dropPostsOf(user.id, isTimeline) : undefined;
+    },
+    done: () => {
+      stale(["posts"]);
+      void queries.invalidateQueries({ queryKey: ["notifications"] });
+    },
+  });
+}
+
+/** A mute hides posts from timelines and searches, not from the profile of the author or from what the viewer has saved. */
+const isTimeline = ([list]: readonly unknown[]) => ["home", "public", "tag", "search"].includes(String(list));
+
+/** Removes a follower. */
+export function useRemoveFollower() {
   return useMutation({
-    mutationFn: (isOn: boolean) => (isOn ? blegram.users.block(id) : blegram.users.unblock(id)),
-    onSuccess: () => queries.invalidateQueries({ queryKey: ["posts"] }),
+    mutationFn: (user: User) => blegram.users.removeFollower(user.id),
+    onSuccess: (_, user) => {
+      changeViewer(user.id, { followed_by: false });
+      refreshMe();
+    },
     onError: toastError,
   });
+}
+
+/** A list is loaded again when it is opened next: what is being read stays where it is. */
+function stale(queryKey: readonly unknown[]): void {
+  void queries.invalidateQueries({ queryKey, refetchType: "none" });
+}
+
+/** The counts of the viewer's profile, and its lists. */
+export function refreshMe(): void {
+  const me = queries.getQueryData<User | null>(ME);
+  if (!me) return;
+  void queries.invalidateQueries({ queryKey: userKey(me.username) });
+  void queries.invalidateQueries({ queryKey: usersKey("followers", me.id) });
+  stale(usersKey("following", me.id));
+}
+
+/** A block changes what is visible of everything: lists of posts have been changed, the others are read again. */
+function refreshOthers(): void {
+  const stays = new Set<unknown>([ME[0], "instance", "posts", "trends", SUGGESTIONS[0]]);
+  void queries.invalidateQueries({ predicate: ({ queryKey }) => !stays.has(queryKey[0]) });
+  stale(SUGGESTIONS);
 }

@@ -20,7 +20,7 @@ export function UserRow({ user, note, action, online }: UserRowProps) {
       <Link to={`/@${user.username}`} className={styles.user}>
         <Avatar user={user} size={44} online={online} />
         <span className={styles.names}>
-          <strong>{user.display_name}</strong>
+          <strong dir="auto">{user.display_name}</strong>
           <span className="faint">{note ?? `@${user.username}`}</span>
         </span>
       </Link>

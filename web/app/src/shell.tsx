@@ -1,16 +1,34 @@
 import { Bell, Bookmark, House, MessageCircle, Search, Settings, SquarePlus } from "lucide-react";
-import type { ReactNode } from "react";
+import { type ComponentType, lazy, type ReactNode, Suspense } from "react";
 import { Link, NavLink, useLocation } from "react-router";
 import { useUnread } from "./features/notifications/unread";
 import { useIsConnected } from "./features/realtime/realtime";
 import { useMe } from "./features/session/session";
-import { useTexts } from "./i18n";
+import { loadTexts, useTexts } from "./i18n";
 import styles from "./shell.module.css";
 import { Avatar } from "./ui/avatar";
 import { ButtonLink } from "./ui/button";
+import { useIsWide } from "./ui/wide";
 
 /** Pages without navigation: one thing to do. */
 const BARE = ["/login", "/signup", "/forgot-password"];
+
+/** Pages that need the room themselves. */
+const WITHOUT_SIDE = /^\/(messages|admin)(\/|$)/;
+
+const Aside = lazy(async (): Promise<{ default: ComponentType }> => {
+  try {
+    const [aside] = await Promise.all([
+      import("./features/discovery/aside"),
+      loadTexts("discovery"),
+      loadTexts("people"),
+    ]);
+    return aside;
+  } catch {
+    // The page does not need it.
+    return { default: () => null };
+  }
+});
 
 /** What surrounds all pages: the navigation (a bar on phones, a rail on desks), and the column of the page. */
 export function Shell({ children }: { children: ReactNode }) {
@@ -27,6 +45,20 @@ export function Shell({ children }: { children: ReactNode }) {
         <Connection />
         {children}
       </main>
+      <Side pathname={pathname} />
+    </div>
+  );
+}
+
+/** Beside the page, where there is room: narrow screens do not load it. */
+function Side({ pathname }: { pathname: string }) {
+  const isWide = useIsWide();
+  if (!isWide || WITHOUT_SIDE.test(pathname)) return null;
+  return (
+    <div className={styles.side}>
+      <Suspense>
+        <Aside />
+      </Suspense>
     </div>
   );
 }

@@ -29,8 +29,8 @@ export function SearchPopup({ id, options, active, text, onChoose }: SearchPopup
     if (members.length === 0) return null;
     return (
       // biome-ignore lint/a11y/useSemanticElements: a fieldset is not allowed in a list of options
-      <div role="group" aria-labelledby={`${id}-${kind}`}>
-        <div id={`${id}-${kind}`} className={kind === "search" ? "spoken" : styles.group}>
+      <div role="group" aria-labelledby={`${id}-group-${kind}`}>
+        <div id={`${id}-group-${kind}`} className={kind === "search" ? "spoken" : styles.group}>
           {label}
         </div>
         {members.map((option) => (

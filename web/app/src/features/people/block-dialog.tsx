@@ -21,22 +21,23 @@ export default function BlockDialog({ user, onClose }: BlockDialogProps) {
     [BellOff, t("block_is_quiet", { name: user.display_name })],
     [Users, t("block_groups")],
   ] as const;
+  const confirm = async () => {
+    try {
+      // A promise, because the post that opened the dialog may leave its list, and the dialog with it.
+      await block.mutateAsync(true);
+      toast(t("blocked", { name: user.display_name }), { label: t("unblock"), run: () => block.mutate(false) });
+    } catch {
+      // The mutation says why.
+    } finally {
+      onClose();
+    }
+  };
   return (
     <Confirm
       title={t("block_title", { name: user.display_name })}
       action={t("block")}
       busy={block.isPending}
-      onConfirm={() =>
-        block.mutate(true, {
-          onSuccess: () => {
-            toast(t("blocked", { name: user.display_name }), {
-              label: t("unblock"),
-              run: () => block.mutate(false),
-            });
-          },
-          onSettled: onClose,
-        })
-      }
+      onConfirm={confirm}
       onClose={onClose}
     >
       <ul className={styles.effects}>

@@ -8,11 +8,14 @@ import { toastError } from "../../ui/toast";
 import { REQUESTS } from "./cache";
 import { changeViewer, refreshMe } from "./relations";
 
-/** Accepts a request. It stays in the list, as a follower to follow back, until the list is read again. */
+/** Accepts a request. */
 export function useAccept(user: UserSummary) {
   return useMutation({
     mutationFn: () => blegram.users.acceptFollowRequest(user.id),
-    onMutate: () => changeViewer(user.id, { followed_by: true }),
+    onMutate: () => {
+      drop(user);
+      changeViewer(user.id, { followed_by: true });
+    },
     onSuccess: refreshMe,
     onError: (error) => {
       changeViewer(user.id, { followed_by: false });
@@ -25,13 +28,16 @@ export function useAccept(user: UserSummary) {
 export function useReject(user: UserSummary) {
   return useMutation({
     mutationFn: () => blegram.users.rejectFollowRequest(user.id),
-    onMutate: () =>
-      queries.setQueryData<Loaded<User>>(
-        REQUESTS,
-        (data) => data && changeItems(data, (request) => (request.id === user.id ? undefined : request)),
-      ),
+    onMutate: () => drop(user),
     onError: undecided,
   });
+}
+
+function drop({ id }: UserSummary): void {
+  queries.setQueryData<Loaded<User>>(
+    REQUESTS,
+    (data) => data && changeItems(data, (request) => (request.id === id ? undefined : request)),
+  );
 }
 
 /** The request was withdrawn, or the decision did not reach the server: read which ones there are. */

@@ -17,13 +17,13 @@ import { Link } from "react-router";
 import { useTexts } from "../../i18n";
 import { ButtonLink, IconButton } from "../../ui/button";
 import { Menu } from "../../ui/menu";
-import { toast } from "../../ui/toast";
 import { MessageButton } from "../chat/message-button";
 import { useMe } from "../session/session";
 import { FollowButton } from "./follow-button";
+import { useMuteAction } from "./mute-action";
 import styles from "./profile-header.module.css";
 import { useRequestCount } from "./queries";
-import { useBlock, useMute } from "./relations";
+import { useBlock } from "./relations";
 import { canShare, copyLink, share } from "./share";
 
 const BlockDialog = lazy(() => import("./block-dialog"));
@@ -35,19 +35,11 @@ export function ProfileActions({ user }: { user: User }) {
   const t = useTexts("people");
   const isMember = useMe() !== null;
   const [dialog, setDialog] = useState<"block" | "remove" | "report">();
-  const mute = useMute(user);
+  const setMuted = useMuteAction(user);
   const block = useBlock(user);
   const { muting, blocking, followed_by } = user.viewer ?? {};
   const name = user.display_name;
 
-  const setMuted = (isOn: boolean) =>
-    mute.mutate(isOn, {
-      onSuccess: () =>
-        toast(
-          t(isOn ? "muted" : "unmuted", { name }),
-          isOn ? { label: t("unmute"), run: () => setMuted(false) } : undefined,
-        ),
-    });
   return (
     <div className={styles.actions}>
       <span className={styles.grow}>
@@ -62,7 +54,7 @@ export function ProfileActions({ user }: { user: User }) {
             !blocking && {
               label: t(muting ? "unmute" : "mute"),
               icon: muting ? BellRing : BellOff,
-              onSelect: () => setMuted(!muting),
+              onSelect: () => void setMuted(!muting),
             },
           isMember &&
             followed_by && {

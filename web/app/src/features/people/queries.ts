@@ -1,8 +1,7 @@
 import { Problem, type User } from "@blegram/client";
-import { queryOptions, useQuery } from "@tanstack/react-query";
-import { itemsOf, usePages } from "../../query";
+import { queryOptions, useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { itemsOf, type Loaded, pages } from "../../query";
 import { blegram } from "../../site";
-import { useMe } from "../session/session";
 import { REQUESTS, userKey } from "./cache";
 
 /** The profile of a user. */
@@ -30,20 +29,18 @@ export function closedBy(user: User, viewerId: string | undefined): "blocked" | 
 const MOST_REQUESTS = 50;
 
 /** The requests to follow the viewer, newest first. */
-export function useFollowRequests() {
-  const me = useMe();
-  return usePages<User>(
-    REQUESTS,
-    (query, options) => blegram.users.listFollowRequests({ limit: MOST_REQUESTS, ...query }, options),
-    { enabled: Boolean(me) },
-  );
-}
+const requests = pages<User>(REQUESTS, (query, options) =>
+  blegram.users.listFollowRequests({ limit: MOST_REQUESTS, ...query }, options),
+);
+
+/** The requests to follow the viewer; `select` may change what is shown of them. */
+export const useFollowRequests = (select: (data: Loaded<User>) => Loaded<User>) =>
+  useInfiniteQuery({ ...requests, select });
 
 /** How many requests wait for a decision: exact up to a page of them, then `isMore`. */
 export function useRequestCount(): { count: number; isMore: boolean } {
-  const { data, hasNextPage } = useFollowRequests();
-  const count = itemsOf(data).filter(({ viewer }) => !viewer?.followed_by).length;
-  return { count, isMore: hasNextPage };
+  const { data, hasNextPage } = useInfiniteQuery(requests);
+  return { count: itemsOf(data).length, isMore: hasNextPage };
 }
 
 /** A profile that follows the events and the changes of the viewer. */

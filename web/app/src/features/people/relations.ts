@@ -15,7 +15,7 @@ import { changeUser, dropPostsOf, findUser, SUGGESTIONS, userKey, usersKey } fro
 type Viewer = NonNullable<User["viewer"]>;
 
 /** The relationship that begins at zero: the server does not say one to visitors. */
-const NONE: Viewer = { following: false, followed_by: false, requested: false, blocking: false, muting: false };
+export const NONE: Viewer = { following: false, followed_by: false, requested: false, blocking: false, muting: false };
 
 /** Changes what the viewer is to an account; counts its followers if the viewer becomes or ceases to be one. */
 export function changeViewer(id: string, change: Partial<Viewer>): void {
@@ -103,6 +103,8 @@ export function useBlock(user: UserSummary) {
     },
     done: () => {
       stale(["posts"]);
+      // On the profile, they are shown again as soon as the block ends.
+      void queries.invalidateQueries({ queryKey: postsKey("user", user.id) });
       refreshOthers();
     },
   });
@@ -154,7 +156,7 @@ export function refreshMe(): void {
 
 /** A block changes what is visible of everything: lists of posts have been changed, the others are read again. */
 function refreshOthers(): void {
-  const stays = new Set<unknown>([ME[0], "instance", "posts", "trends", SUGGESTIONS[0]]);
+  const stays = new Set<unknown>([ME[0], "instance", "posts", "thread", "trends", SUGGESTIONS[0]]);
   void queries.invalidateQueries({ predicate: ({ queryKey }) => !stays.has(queryKey[0]) });
   stale(SUGGESTIONS);
 }

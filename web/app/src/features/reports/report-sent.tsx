@@ -6,8 +6,7 @@ import { useTexts } from "../../i18n";
 import { blegram } from "../../site";
 import { Button } from "../../ui/button";
 import { Dialog } from "../../ui/dialog";
-import { toast } from "../../ui/toast";
-import { useMute } from "../people/relations";
+import { useMuteAction } from "../people/mute-action";
 import type { ReportSubject } from "./report-dialog";
 import styles from "./report-dialog.module.css";
 
@@ -46,15 +45,17 @@ export function ReportSent({ subject, onBlock, onClose }: ReportSentProps) {
 
 function Measures({ author, onBlock, onClose }: { author: UserSummary; onBlock: () => void; onClose: () => void }) {
   const t = useTexts("reports");
-  const mute = useMute(author);
+  const setMuted = useMuteAction(author);
   const name = author.display_name;
   return (
     <div className={styles.measures}>
       <p>{t("not_see", { name })}</p>
       <Button
         wide
-        busy={mute.isPending}
-        onClick={() => mute.mutate(true, { onSuccess: () => toast(t("muted", { name })), onSettled: onClose })}
+        onClick={() => {
+          void setMuted(true);
+          onClose();
+        }}
       >
         {t("mute", { name })}
       </Button>

@@ -1,0 +1,289 @@
+// Explore, search and suggestions, as people use them.
+
+import type { Browser, CDPSession, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Server } from "../../packages/client/test/e2e/server.js";
+import { DESK, expectSound, member, PHONE, startBrowser, startSite, unique, visit } from "./harness.js";
+
+let site: Server;
+let browser: Browser;
+/** Who writes what is searched for. */
+let author: { page: Page; username: string };
+beforeAll(async () => {
+  [site, browser] = await Promise.all([startSite(), startBrowser()]);
+  author = await member(browser, site, "노을사진관");
+  for (const text of ["서울숲나들이 #노을", "A category of CATS #sunset", "두 번째 #노을빛"])
+    await write(author.page, "POST", "/posts", { text });
+});
+afterAll(() => Promise.all([browser?.close(), site?.stop()]));
+
+async function write(page: Page, method: string, path: string, data?: object) {
+  const response = await page.request.fetch(`/api/v1${path}`, {
+    method,
+    headers: { Origin: site.url },
+    data: data ?? {},
+  });
+  expect(response.ok(), await response.text()).toBe(true);
+}
+
+const field = (page: Page) => page.getByRole("combobox");
+const options = (page: Page) => page.getByRole("option");
+const main = (page: Page) => page.getByRole("main");
+
+/** What the input method puts into the field, without ending the composition. */
+const compose = (cdp: CDPSession, text: string) =>
+  cdp.send("Input.imeSetComposition", { text, selectionStart: text.length, selectionEnd: text.length });
+
+async function recent(page: Page): Promise<string[]> {
+  const response = await page.request.get("/api/v1/me/recent-searches");
+  return (await response.json()).items.map(({ query, kind }: { query: string; kind: string }) => `${kind} ${query}`);
+}
+
+describe("search while typing", () => {
+  test("suggestions follow the composition of Hangul, and Enter searches for the whole text (Korean, phone)", async () => {
+    const { page } = await member(browser, site, "ann", { ...PHONE, locale: "ko-KR" });
+    await page.goto("/explore");
+    await field(page).focus();
+    const cdp = await page.context().newCDPSession(page);
+    for (const shape of ["ㄴ", "노", "농", "노으"]) await compose(cdp, shape);
+    // The server has nothing with this syllable: it is on the way to another one.
+    await options(page).filter({ hasText: "#노을빛" }).waitFor();
+    await options(page).filter({ hasText: "노을사진관" }).waitFor();
+    expect(await field(page).inputValue()).toBe("노으");
+    await expectSound(page);
+    // While composing, Enter belongs to the input method.
+    await field(page).dispatchEvent("keydown", { key: "Enter", keyCode: 229, isComposing: true });
+    expect(new URL(page.url()).pathname).toBe("/explore");
+    await compose(cdp, "노을");
+    await cdp.send("Input.insertText", { text: "노을" });
+    await field(page).press("Enter");
+    await page.waitForURL(`**/search?q=${encodeURIComponent("노을")}&type=posts`);
+    await main(page).getByText("서울숲나들이").waitFor();
+    expect(await field(page).inputValue()).toBe("노을");
+    await expectSound(page);
+    // What was suggested on the way was not searched for.
+    expect(await recent(page)).toEqual(["posts 노을"]);
+  });
+
+  test("the keyboard moves through the options, opens one, and closes the list", async () => {
+    const page = await visit(browser, site, DESK);
+    await page.goto("/explore");
+    await field(page).fill("노을");
+    await options(page).filter({ hasText: "#노을빛" }).waitFor();
+    const active = async () => {
+      const id = await field(page).getAttribute("aria-activedescendant");
+      return id && page.evaluate((of) => document.getElementById(of)?.textContent, id);
+    };
+    expect(await field(page).getAttribute("aria-expanded")).toBe("true");
+    expect(await active()).toBeNull();
+    const all = await options(page).allTextContents();
+    expect(all[0]).toBe("Search for “노을”");
+    expect(all.length).toBeGreaterThanOrEqual(4);
+    for (const option of all) {
+      await field(page).press("ArrowDown");
+      expect(await active()).toBe(option);
+    }
+    // Around by the field.
+    await field(page).press("ArrowDown");
+    expect(await active()).toBeNull();
+    await field(page).press("ArrowUp");
+    expect(await active()).toBe(all.at(-1));
+    await expectSound(page);
+
+    await field(page).press("Escape");
+    await options(page).first().waitFor({ state: "detached" });
+    expect(await field(page).inputValue()).toBe("노을");
+    expect(await field(page).getAttribute("aria-expanded")).toBe("false");
+    await field(page).press("Escape");
+    expect(await field(page).inputValue()).toBe("");
+
+    await field(page).fill("노을사진");
+    await options(page).filter({ hasText: author.username }).waitFor();
+    await field(page).press("ArrowDown");
+    await field(page).press("ArrowDown");
+    await field(page).press("Enter");
+    await page.waitForURL((url) => decodeURIComponent(url.pathname) === `/@${author.username}`);
+  });
+
+  test("an answer to an earlier text does not replace that to a later one: it is aborted", async () => {
+    const page = await visit(browser, site, DESK);
+    await page.goto("/explore");
+    let answer = () => {};
+    const held = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    await page.route(/suggestions\?q=sun$/, async (route) => {
+      await held;
+      await route.continue().catch(() => {});
+    });
+    const aborted = page.waitForEvent("requestfailed", (request) => request.url().endsWith("q=sun"));
+    const asked = page.waitForRequest(/suggestions\?q=sun$/);
+    await field(page).fill("sun");
+    await asked;
+    await field(page).fill("노을빛");
+    await aborted;
+    answer();
+    await options(page).filter({ hasText: "#노을빛" }).waitFor();
+    expect(await options(page).filter({ hasText: "#sunset" }).count()).toBe(0);
+  });
+
+  test("a press outside, and a Tab, close the list", async () => {
+    const page = await visit(browser, site, DESK);
+    await page.goto("/explore");
+    for (const leave of [
+      () => page.mouse.click(5, 700),
+      () =>
+        field(page)
+          .press("Tab")
+          .then(() => page.keyboard.press("Tab")),
+    ]) {
+      await field(page).fill("노을");
+      await options(page).first().waitFor();
+      await leave();
+      await options(page).first().waitFor({ state: "detached" });
+    }
+  });
+});
+
+describe("results", () => {
+  test("are in tabs by kind, with the matches marked", async () => {
+    const page = await visit(browser, site, DESK);
+    await page.goto("/search?q=서울 나들이");
+    const marked = () =>
+      page.evaluate(() => [...(CSS.highlights.get("search-match") ?? [])].map((range) => range.toString()));
+    await main(page).getByText("서울숲나들이").waitFor();
+    await expect.poll(marked).toEqual(["서울", "나들이"]);
+
+    await page.goto("/search?q=노을");
+    await main(page).getByRole("link", { name: "Hashtags" }).click();
+    await main(page).getByRole("link", { name: "#노을빛" }).waitFor();
+    await expect.poll(marked).toContain("노을");
+    await expectSound(page);
+    await main(page).getByRole("link", { name: "People" }).click();
+    await main(page).getByRole("link", { name: author.username }).waitFor();
+    await expectSound(page);
+    // The tabs are not in the history.
+    await page.goBack();
+    await expect.poll(() => page.url()).toContain(encodeURIComponent("나들이"));
+  });
+
+  test("the sign of a text chooses the kind", async () => {
+    const page = await visit(browser, site, DESK);
+    for (const [text, kind] of [
+      ["#노을", "hashtags"],
+      ["@노을", "users"],
+    ] as const) {
+      await page.goto("/explore");
+      await field(page).fill(text);
+      await field(page).press("Enter");
+      await page.waitForURL(`**type=${kind}`);
+      await main(page).getByRole("link", { name: /노을/ }).first().waitFor();
+    }
+  });
+
+  test("nothing found says what to try, in every kind", async () => {
+    const page = await visit(browser, site, { ...PHONE, viewport: { width: 320, height: 640 }, colorScheme: "dark" });
+    for (const [kind, advice] of [
+      ["posts", "Try fewer or other words."],
+      ["users", "Try another part of the name"],
+      ["hashtags", "Try a shorter part of the word"],
+    ]) {
+      await page.goto(`/search?q=${"없는낱말".repeat(10)}&type=${kind}`);
+      await page.getByText(advice ?? "").waitFor();
+      await expectSound(page);
+    }
+    // A text that the server does not accept says why.
+    await page.goto(`/search?q=${"a".repeat(101)}`);
+    await page.getByText("This is too long.").waitFor();
+  });
+});
+
+describe("recent searches", () => {
+  test("are shown in the empty field, deleted one by one and all, and the focus stays in the list", async () => {
+    const { page } = await member(browser, site, "ann", DESK);
+    for (const text of ["one", "two", "three"]) {
+      await page.goto(`/search?q=${text}`);
+      await page.getByText(`No posts with “${text}”`).waitFor();
+    }
+    await page.goto("/explore");
+    await field(page).focus();
+    const list = page.getByRole("region", { name: "Recent searches" });
+    await list.getByRole("link", { name: "three" }).waitFor();
+    expect(await list.getByRole("link").allTextContents()).toEqual(["three", "two", "one"]);
+    await expectSound(page);
+    await list.getByRole("button", { name: "Delete “three”" }).focus();
+    await page.keyboard.press("Enter");
+    await list.getByRole("link", { name: "three" }).waitFor({ state: "detached" });
+    expect(await page.evaluate(() => document.activeElement?.getAttribute("aria-label"))).toContain("“two”");
+    await expect.poll(() => recent(page)).toEqual(["posts two", "posts one"]);
+
+    await list.getByRole("link", { name: "two" }).click();
+    await page.waitForURL("**/search?q=two&type=posts");
+    await page.goto("/search");
+    await main(page).getByRole("button", { name: "Clear all" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Clear all" }).click();
+    await list.waitFor({ state: "detached" });
+    await expect.poll(() => recent(page)).toEqual([]);
+    await page.reload();
+    await expect.poll(() => page.evaluate(() => document.activeElement?.getAttribute("role"))).toBe("combobox");
+    expect(await list.count()).toBe(0);
+  });
+
+  test("a visitor has none", async () => {
+    const page = await visit(browser, site, DESK);
+    await page.goto("/search?q=노을");
+    await main(page).getByText("서울숲나들이").waitFor();
+    await page.goto("/search");
+    await field(page).click();
+    expect(await page.getByRole("region", { name: "Recent searches" }).count()).toBe(0);
+    await expectSound(page);
+  });
+});
+
+describe("suggested accounts", () => {
+  test("say who follows them, are followed in place, and do not come back when they are dismissed", async () => {
+    const [ann, bob, cho] = await Promise.all([
+      member(browser, site, "ann", { ...PHONE, locale: "ko-KR" }),
+      member(browser, site, "bob"),
+      member(browser, site, "cho"),
+    ]);
+    await write(ann.page, "PUT", `/users/@${bob.username}/follow`);
+    await write(bob.page, "PUT", `/users/@${cho.username}/follow`);
+    await write(bob.page, "PUT", `/users/@${author.username}/follow`);
+    await ann.page.goto("/explore");
+    const list = main(ann.page).getByRole("region", { name: "추천 계정" });
+    const card = list.getByRole("listitem").filter({ hasText: "bob님이 팔로우합니다" }).filter({ hasText: "cho" });
+    await card.waitFor();
+    await expectSound(ann.page);
+    await card.getByRole("button", { name: "팔로우 cho" }).click();
+    await card.getByRole("button", { name: "팔로잉 cho" }).waitFor();
+
+    const dismiss = list.getByRole("button", { name: "노을사진관님 다시 추천하지 않기" });
+    await dismiss.focus();
+    const stored = ann.page.waitForResponse("**/dismissal");
+    await ann.page.keyboard.press("Enter");
+    await dismiss.waitFor({ state: "detached" });
+    expect(await ann.page.evaluate(() => document.activeElement?.getAttribute("aria-label"))).toContain(
+      "다시 추천하지 않기",
+    );
+    await stored;
+    await ann.page.reload();
+    await list.waitFor();
+    expect(await dismiss.count()).toBe(0);
+  });
+
+  test("wide screens have them beside every page, others do not load that", async () => {
+    const { page } = await member(browser, site, unique("ann"), { viewport: { width: 1920, height: 1000 } });
+    await page.goto("/search?q=노을");
+    await page.getByRole("complementary").getByRole("region", { name: "Suggested for you" }).waitFor();
+    await expectSound(page);
+    await page.setViewportSize({ width: 1199, height: 1000 });
+    await page.getByRole("complementary").waitFor({ state: "detached" });
+    const narrow = await visit(browser, site, { viewport: { width: 1199, height: 800 } });
+    const loaded: string[] = [];
+    narrow.on("request", (request) => loaded.push(request.url()));
+    await narrow.goto("/search?q=노을");
+    await main(narrow).getByText("서울숲나들이").waitFor();
+    expect(loaded.filter((url) => url.includes("/aside-"))).toEqual([]);
+  });
+});

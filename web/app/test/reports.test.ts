@@ -1,7 +1,7 @@
 // Reports, as people send them.
 
 import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import type { Server } from "../../packages/client/test/e2e/server.js";
 import { DESK, expectSound, member, PASSWORD, PHONE, startBrowser, startSite, visit } from "./harness.js";
 
@@ -10,6 +10,8 @@ let browser: Browser;
 beforeAll(async () => {
   [site, browser] = await Promise.all([startSite(), startBrowser()]);
 });
+// Pages that are done take no time from the next ones.
+afterEach(() => Promise.all(browser.contexts().map((context) => context.close())));
 afterAll(() => Promise.all([browser?.close(), site?.stop()]));
 
 /** Opens the dialog on the profile of a user. */

@@ -44,7 +44,7 @@ export function UserNote({ user }: { user: User }) {
   const t = useTexts("people");
   return (
     <>
-      @{user.username}
+      <span dir="auto">@{user.username}</span>
       {user.viewer?.followed_by && <span className={styles.badge}>{t("follows_you")}</span>}
     </>
   );

@@ -3,6 +3,7 @@ import { Suspense } from "react";
 import { BrowserRouter, Navigate, Route, Routes, useLocation } from "react-router";
 import { useRealtime } from "./features/realtime/realtime";
 import { meQuery } from "./features/session/session";
+import { useSessionNotice } from "./features/session/use-session-notice";
 import { queries } from "./query";
 import { routes } from "./routes";
 import { Shell } from "./shell";
@@ -30,6 +31,7 @@ function Pages() {
   const { data: me } = useSuspenseQuery(meQuery);
   const { pathname, search } = useLocation();
   useRealtime();
+  useSessionNotice();
   return (
     <Shell>
       {/* A page that fails does not take the navigation with it, and the next page is shown again. */}

@@ -2,13 +2,15 @@
 // and the results of writes change it (`features/realtime`, and the `cache.ts` of each feature).
 
 import { isTemporary, Problem } from "@blegram/client";
-import { type InfiniteData, QueryCache, QueryClient, useInfiniteQuery } from "@tanstack/react-query";
+import { type InfiniteData, MutationCache, QueryCache, QueryClient, useInfiniteQuery } from "@tanstack/react-query";
 
 /** The key of the account that is logged in; its data is `null` if nobody is. */
 export const ME = ["me"] as const;
 
 export const queries = new QueryClient({
   queryCache: new QueryCache({ onError: endSession }),
+  // Not by `defaultOptions`: a mutation with an `onError` of its own would replace it.
+  mutationCache: new MutationCache({ onError: endSession }),
   defaultOptions: {
     queries: {
       // The SDK repeats what is worth to be repeated.
@@ -18,7 +20,7 @@ export const queries = new QueryClient({
       gcTime: 10 * 60_000,
       refetchOnWindowFocus: (query) => query.state.error !== null && isTemporary(query.state.error),
     },
-    mutations: { retry: false, onError: endSession },
+    mutations: { retry: false },
   },
 });
 

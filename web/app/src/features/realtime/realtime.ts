@@ -6,7 +6,7 @@
 import type { Account } from "@blegram/client";
 import type { Gateway } from "@blegram/client/gateway";
 import { useEffect, useSyncExternalStore } from "react";
-import { queries } from "../../query";
+import { ME, queries } from "../../query";
 import { blegram } from "../../site";
 import { useMe } from "../session/session";
 
@@ -56,10 +56,19 @@ export async function connect(me: Account | null): Promise<void> {
   gateway.on("disconnected", () => change({ isConnected: false }));
   gateway.on("stopped", ({ sessionEnded }) => {
     change({ isConnected: false });
-    if (sessionEnded) void queries.invalidateQueries({ queryKey: ["me"] });
+    if (sessionEnded) void reconnect(me);
   });
   for (const listen of features) listen(gateway, me);
   change({ gateway });
+}
+
+/** The session of the gateway has ended. If the account has another one by now, such as after a login in another tab, connects with it. */
+async function reconnect(me: Account): Promise<void> {
+  await queries.invalidateQueries({ queryKey: ME });
+  const now = queries.getQueryData<Account | null>(ME);
+  if (owner !== me.id || now?.id !== me.id) return;
+  owner = undefined;
+  await connect(now);
 }
 
 /** Connects as the account that is logged in. */

@@ -1,9 +1,12 @@
 // Who is logged in, on this page and in the other tabs of the browser.
+//
+// All tabs share the cookie of the session, so all of them show the same account. The account in the cache (`ME`) is the
+// one truth: whenever it changes, what the previous account saw is removed, and the other tabs are notified.
 
 import { type Account, Problem } from "@blegram/client";
-import { queryOptions, useQuery, useSuspenseQuery } from "@tanstack/react-query";
+import { hashKey, queryOptions, useQuery, useSuspenseQuery } from "@tanstack/react-query";
 import { ME, queries } from "../../query";
-import { blegram } from "../../site";
+import { basePath, blegram } from "../../site";
 
 /** The account that is logged in, or `null`. */
 export const meQuery = queryOptions({
@@ -18,6 +21,8 @@ export const meQuery = queryOptions({
   },
   staleTime: 5 * 60_000,
   gcTime: Number.POSITIVE_INFINITY,
+  // A page that was frozen, or restored from the back-forward cache, missed what other tabs said.
+  refetchOnWindowFocus: "always",
 });
 
 /** The account that is logged in, or `null` for visitors. */
@@ -35,34 +40,55 @@ export const instanceQuery = queryOptions({
 /** The limits, features and login providers of the site; waits until they are known. */
 export const useInstance = () => useSuspenseQuery(instanceQuery).data;
 
-/** Logins and logouts of other tabs, and the end of sessions. */
-const channel = typeof BroadcastChannel === "undefined" ? undefined : new BroadcastChannel("blegram-session");
-channel?.addEventListener("message", () => void restart());
-
-/** Call it after a login: shows the app as that account sees it, in every tab. */
-export async function loggedIn(): Promise<void> {
-  channel?.postMessage("login");
-  await restart();
+/** Call it after a login, or with what a change of the account returned: shows the app as that account sees it, in every tab. */
+export async function loggedIn(account: Account): Promise<void> {
+  endedHere = false;
+  await replace(account);
 }
 
 /** Logs out, in every tab. */
 export async function logOut(): Promise<void> {
+  // It succeeds without a session, too.
   await blegram.auth.logOut();
   await loggedOut();
 }
 
-/** Call it when the session has ended: what the account saw is removed from the page. */
+/** Call it when this page has ended the session: what the account saw is removed from every tab. */
 export async function loggedOut(): Promise<void> {
-  channel?.postMessage("logout");
-  await restart();
+  endedHere = true;
+  await replace(null);
 }
 
-/** Forgets what the server said to the previous account. */
-async function restart(): Promise<void> {
-  await queries.cancelQueries();
-  const previous = queries.getQueryData(ME) as Account | null | undefined;
-  const next = await queries.fetchQuery({ ...meQuery, staleTime: 0 });
-  if (previous?.id === next?.id) return;
-  queries.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== ME[0] && queryKey[0] !== "instance" });
-  queries.setQueryData(ME, next);
+let endedHere = false;
+
+/** Whether the last session ended by an action on this page; otherwise the app says so. */
+export const hasEndedHere = () => endedHere;
+
+async function replace(account: Account | null): Promise<void> {
+  // A response that is on its way is about the previous session.
+  await queries.cancelQueries({ queryKey: ME });
+  queries.setQueryData(ME, account);
 }
+
+/** The id of the account on this page, `null` for visitors, `undefined` until it is known. */
+let shown: string | null | undefined;
+
+/** Says to the other tabs which account this page shows. Sites at other paths of the origin have accounts of their own. */
+const channel =
+  typeof BroadcastChannel === "undefined" ? undefined : new BroadcastChannel(`blegram-session${basePath}`);
+channel?.addEventListener("message", ({ data }) => {
+  // They disagree: the server knows.
+  if (shown !== undefined && data !== shown) void queries.invalidateQueries({ queryKey: ME });
+});
+
+queries.getQueryCache().subscribe(({ type, query }) => {
+  if (type !== "updated" || query.queryHash !== hashKey(ME) || query.state.data === undefined) return;
+  const id = (query.state.data as Account | null)?.id ?? null;
+  if (id === shown) return;
+  const isFirst = shown === undefined;
+  shown = id;
+  channel?.postMessage(id);
+  // Before anything is rendered for the new account, so that it never sees what another one may see.
+  if (!isFirst)
+    queries.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== ME[0] && queryKey[0] !== "instance" });
+});

@@ -4,6 +4,15 @@ import { AbortError, NetworkError, Problem } from "@blegram/client";
 import { UnsupportedImage } from "./features/media/image-rules";
 import { useTexts } from "./i18n";
 
+/** A failure without a response of the API; `code` names its text, as that of a problem does. */
+export class Unavailable extends Error {
+  override readonly name = "Unavailable";
+
+  constructor(readonly code: string) {
+    super(code);
+  }
+}
+
 /** Returns the text of an error. */
 export function useProblemText(): (error: unknown) => string {
   const t = useTexts("problems") as (key: string, values?: Record<string, string | number>) => string;
@@ -17,6 +26,10 @@ export function useProblemText(): (error: unknown) => string {
     }
     if (error instanceof NetworkError) return t(navigator.onLine ? "no-response" : "offline");
     if (error instanceof UnsupportedImage) return t(`image-${error.reason}`);
+    if (error instanceof Unavailable) {
+      const text = t(error.code);
+      return text === error.code ? t("unexpected") : text;
+    }
     if (error instanceof AbortError) return t("cancelled");
     return t("unexpected");
   };

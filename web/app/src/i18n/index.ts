@@ -5,6 +5,7 @@
 
 import { createElement, Fragment, type ReactNode, use } from "react";
 import type account from "./en/account.json";
+import type admin from "./en/admin.json";
 import type chat from "./en/chat.json";
 import type common from "./en/common.json";
 import type compose from "./en/compose.json";
@@ -22,6 +23,7 @@ export type Language = keyof typeof LANGUAGES;
 /** The areas, by their English files. */
 interface Areas {
   account: typeof account;
+  admin: typeof admin;
   chat: typeof chat;
   common: typeof common;
   compose: typeof compose;

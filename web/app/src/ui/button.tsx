@@ -18,7 +18,7 @@ const look = ({ kind = "plain", wide, small }: Look) =>
 interface ButtonProps extends Omit<ComponentProps<"button">, "className">, Look {
   /** Its action runs: it cannot be pressed again. */
   busy?: boolean;
-  icon?: LucideIcon;
+  icon?: LucideIcon | undefined;
 }
 
 export function Button({ kind, wide, small, busy, icon: Icon, children, type = "button", ...props }: ButtonProps) {

@@ -9,20 +9,26 @@ interface Label {
   error?: string | undefined;
 }
 
-interface FieldProps extends ComponentProps<"input">, Label {}
+interface FieldProps extends ComponentProps<"input">, Label {
+  /** Inside of the input at its end, such as a button. */
+  end?: ReactNode;
+}
 
 /** A labelled input. */
-export function Field({ label, hint, error, ...props }: FieldProps) {
+export function Field({ label, hint, error, end, ...props }: FieldProps) {
   const id = useId();
   return (
     <div className={styles.field}>
       <label htmlFor={id}>{label}</label>
-      <input
-        {...props}
-        id={id}
-        aria-invalid={Boolean(error)}
-        aria-describedby={hint || error ? `${id}-note` : undefined}
-      />
+      <div className={end ? styles.withEnd : ""}>
+        <input
+          {...props}
+          id={id}
+          aria-invalid={Boolean(error)}
+          aria-describedby={hint || error ? `${id}-note` : undefined}
+        />
+        {end}
+      </div>
       <Note id={`${id}-note`} hint={hint} error={error} />
     </div>
   );

@@ -1,1 +1,6 @@
-export { default } from "./not-found";
+import { SettingsPage } from "../features/settings/settings-page";
+
+/** The list of the settings. */
+export default function Settings() {
+  return <SettingsPage />;
+}

@@ -139,7 +139,8 @@ const STEPS = [
 export function timeAgo(at: string, now = Date.now()): string {
   const time = new Date(at);
   const seconds = Math.max(0, (now - time.getTime()) / 1000);
-  if (seconds < 60) return relative.format(0, "minute");
+  // "now"; of a minute, some languages say "this minute".
+  if (seconds < 60) return relative.format(0, "second");
   for (const [unit, size, limit] of STEPS) {
     const count = Math.floor(seconds / size);
     if (count < limit) return relative.format(-count, unit);

@@ -45,7 +45,7 @@ function size(bytes: number): string {
   return new Intl.NumberFormat(language, {
     style: "unit",
     unit: UNITS[power] ?? "byte",
-    unitDisplay: "short",
+    unitDisplay: "narrow",
     maximumFractionDigits: 1,
   }).format(bytes / 1024 ** power);
 }

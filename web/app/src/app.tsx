@@ -1,8 +1,9 @@
 import { QueryClientProvider, useSuspenseQuery } from "@tanstack/react-query";
 import { Suspense } from "react";
-import { BrowserRouter, Navigate, Route, Routes, useLocation } from "react-router";
+import { BrowserRouter, Route, Routes, useLocation } from "react-router";
 import { useRealtime } from "./features/realtime/realtime";
 import { meQuery } from "./features/session/session";
+import { ToLogin } from "./features/session/to-login";
 import { useSessionNotice } from "./features/session/use-session-notice";
 import { queries } from "./query";
 import { routes } from "./routes";
@@ -29,7 +30,7 @@ export function App() {
 
 function Pages() {
   const { data: me } = useSuspenseQuery(meQuery);
-  const { pathname, search } = useLocation();
+  const { pathname } = useLocation();
   useRealtime();
   useSessionNotice();
   return (
@@ -39,17 +40,7 @@ function Pages() {
         <Suspense fallback={<Spinner />}>
           <Routes>
             {routes.map(({ path, Page, needsLogin }) => (
-              <Route
-                key={path}
-                path={path}
-                element={
-                  needsLogin && !me ? (
-                    <Navigate to={`/login?next=${encodeURIComponent(pathname + search)}`} replace />
-                  ) : (
-                    <Page />
-                  )
-                }
-              />
+              <Route key={path} path={path} element={needsLogin && !me ? <ToLogin /> : <Page />} />
             ))}
           </Routes>
         </Suspense>

@@ -4,7 +4,8 @@
 export const THEMES = ["system", "light", "dark"] as const;
 export type Theme = (typeof THEMES)[number];
 
-const CHOICE = "blegram-theme";
+/** Where the choice is stored. */
+export const THEME_CHOICE = "blegram-theme";
 /** The colour of the browser's own bars; the documents have one for each scheme. */
 const BARS = [...document.querySelectorAll<HTMLMetaElement>('meta[name="theme-color"]')];
 const bySystem = BARS.map(({ content }) => content);
@@ -12,7 +13,7 @@ const bySystem = BARS.map(({ content }) => content);
 /** The theme that was chosen on this device. */
 export function chosenTheme(): Theme {
   try {
-    const chosen = localStorage.getItem(CHOICE) as Theme | null;
+    const chosen = localStorage.getItem(THEME_CHOICE) as Theme | null;
     return chosen && THEMES.includes(chosen) ? chosen : "system";
   } catch {
     // Storage is blocked.
@@ -23,7 +24,7 @@ export function chosenTheme(): Theme {
 /** Shows the app in a theme, here and in the other tabs. */
 export function chooseTheme(theme: Theme): void {
   try {
-    localStorage.setItem(CHOICE, theme);
+    localStorage.setItem(THEME_CHOICE, theme);
   } catch {
     // Then it is for this page only.
   }
@@ -41,7 +42,7 @@ function show(theme: Theme): void {
 }
 
 show(chosenTheme());
-window.addEventListener("storage", ({ key }) => {
-  // `null`: all of the storage was cleared.
-  if (key === CHOICE || key === null) show(chosenTheme());
+window.addEventListener("storage", ({ key, newValue }) => {
+  // Without a value, the storage was cleared, as logouts do: the choice stays.
+  if (key === THEME_CHOICE && newValue !== null) show(chosenTheme());
 });

@@ -49,13 +49,14 @@ export type Texts<A extends Area> = {
   rich(key: Key<A> & string, values: Record<string, ReactNode>): ReactNode;
 };
 
-const CHOICE = "blegram-language";
+/** Where the choice is stored. */
+export const LANGUAGE_CHOICE = "blegram-language";
 
 /** The language that the user has chosen on this device, otherwise the first one of the browser that there is. */
 function preferred(): Language {
   let chosen: string | null = null;
   try {
-    chosen = localStorage.getItem(CHOICE);
+    chosen = localStorage.getItem(LANGUAGE_CHOICE);
   } catch {
     // Storage is blocked.
   }
@@ -69,7 +70,7 @@ document.documentElement.lang = language;
 /** Shows the app in another language. */
 export function chooseLanguage(chosen: Language): void {
   try {
-    localStorage.setItem(CHOICE, chosen);
+    localStorage.setItem(LANGUAGE_CHOICE, chosen);
   } catch {
     // Then it is for the next pages only if the browser prefers it.
   }

@@ -1,6 +1,6 @@
 import type { AuditEvent, UserSummary } from "@blegram/client";
 import { ScrollText } from "lucide-react";
-import { useState } from "react";
+import { useId, useState } from "react";
 import { Link, useSearchParams } from "react-router";
 import { fullTime, useTexts } from "../../i18n";
 import { usePages } from "../../query";
@@ -16,6 +16,7 @@ import { isKnown, KINDS } from "./kinds";
 /** Logins, changes of credentials and roles, suspensions; the filters are in the address, so that it can be shared. */
 export default function AuditLog() {
   const t = useTexts("admin");
+  const id = useId();
   const [params, setParams] = useSearchParams();
   const kind = params.get("kind") ?? "";
   const user = params.get("user") ?? "";
@@ -32,9 +33,9 @@ export default function AuditLog() {
   return (
     <Page title={t("audit")} back>
       <search className={styles.filters}>
-        <label className={styles.kind}>
-          {t("kind")}
-          <select value={kind} onChange={(event) => filter({ kind: event.target.value })}>
+        <div className={styles.kind}>
+          <label htmlFor={id}>{t("kind")}</label>
+          <select id={id} value={kind} onChange={(event) => filter({ kind: event.target.value })}>
             <option value="">{t("all_kinds")}</option>
             {KINDS.map((kind) => (
               <option key={kind} value={kind}>
@@ -42,7 +43,7 @@ export default function AuditLog() {
               </option>
             ))}
           </select>
-        </label>
+        </div>
         <UserFilter key={user} user={user} onChange={(user) => filter({ user })} />
       </search>
       <PageList query={query} label={t("audit")} empty={<Empty icon={ScrollText} title={t("none")} />}>

@@ -13,7 +13,7 @@ import { Form, useFormErrors } from "./form";
 import { type Confirmation, useConfirmation } from "./identity";
 import styles from "./login.module.css";
 import { getPasskey, supportsPasskeys } from "./passkeys";
-import { PasswordField } from "./password-field";
+import { AccountName, PasswordField } from "./password-field";
 import { providerAddress } from "./providers";
 import { useInstance, useMe } from "./session";
 
@@ -89,6 +89,7 @@ function ByPasswordAndCode({ confirmation, hasPassword, hasCodes, hasApp, hasPas
   return (
     <Form onSubmit={() => mutate("password")} error={error} general={general}>
       <p className={styles.hint}>{t("confirm_identity_why")}</p>
+      <AccountName />
       {hasPassword && (
         <PasswordField
           label={t("password")}

@@ -3,6 +3,7 @@ import { type ComponentProps, useState } from "react";
 import { useTexts } from "../../i18n";
 import { IconButton } from "../../ui/button";
 import { Field } from "../../ui/field";
+import { useMe } from "./session";
 
 interface PasswordFieldProps extends Omit<ComponentProps<typeof Field>, "type" | "end" | "autoComplete" | "onChange"> {
   /** `new-password` makes password managers offer one. */
@@ -36,4 +37,10 @@ export function PasswordField({ onChange, ...props }: PasswordFieldProps) {
       }
     />
   );
+}
+
+/** Whose password it is, for password managers. Put it into forms that ask an account that is logged in. */
+export function AccountName() {
+  const me = useMe();
+  return me && <input type="text" name="username" value={me.username} autoComplete="username" readOnly hidden />;
 }

@@ -7,6 +7,7 @@ import { type Account, Problem } from "@blegram/client";
 import { hashKey, queryOptions, useQuery, useSuspenseQuery } from "@tanstack/react-query";
 import { ME, queries } from "../../query";
 import { basePath, blegram } from "../../site";
+import { deviceChoices, restoreChoices } from "./device-choices";
 
 /** The account that is logged in, or `null`. */
 export const meQuery = queryOptions({
@@ -42,27 +43,36 @@ export const useInstance = () => useSuspenseQuery(instanceQuery).data;
 
 /** Call it after a login, or with what a change of the account returned: shows the app as that account sees it, in every tab. */
 export async function loggedIn(account: Account): Promise<void> {
-  endedHere = false;
   await replace(account);
 }
 
-/** Logs out, in every tab. */
-export async function logOut(): Promise<void> {
-  // It succeeds without a session, too.
-  await blegram.auth.logOut();
-  await loggedOut();
-}
+/** Logs out, in every tab. It succeeds without a session, too. */
+export const logOut = () => endSession(() => blegram.auth.logOut());
 
-/** Call it when this page has ended the session: what the account saw is removed from every tab. */
-export async function loggedOut(): Promise<void> {
+/** Runs what ends the session: what the account saw is removed from every tab, and this one shows the home page. */
+export async function endSession(end: () => Promise<void>): Promise<void> {
+  // Before: the gateway may report the end first.
   endedHere = true;
+  const choices = deviceChoices();
+  try {
+    await end();
+  } catch (error) {
+    endedHere = false;
+    throw error;
+  }
+  restoreChoices(choices);
   await replace(null);
 }
 
 let endedHere = false;
 
-/** Whether the last session ended by an action on this page; otherwise the app says so. */
+/** Whether the session was ended by an action on this page. Then nothing needs to be said, and the login is not what comes next. */
 export const hasEndedHere = () => endedHere;
+
+/** Call it when the page has changed: the next session may end elsewhere. */
+export const resetEnd = () => {
+  endedHere = false;
+};
 
 async function replace(account: Account | null): Promise<void> {
   // A response that is on its way is about the previous session.

@@ -1,7 +1,7 @@
 import { useEffect, useRef } from "react";
 import { useTexts } from "../../i18n";
 import { toast } from "../../ui/toast";
-import { hasEndedHere, useMe } from "./session";
+import { hasEndedHere, resetEnd, useMe } from "./session";
 
 /** Says why the page has changed, when the session was ended or replaced elsewhere: in another tab, or on another device. */
 export function useSessionNotice(): void {
@@ -14,5 +14,6 @@ export function useSessionNotice(): void {
     if (!before || before.id === me?.id) return;
     if (me) toast(t("account_changed", { name: me.username }));
     else if (!hasEndedHere()) toast(t("session_ended"));
+    resetEnd();
   }, [me, t]);
 }

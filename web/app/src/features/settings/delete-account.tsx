@@ -1,6 +1,5 @@
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
-import { useNavigate } from "react-router";
 import { useTexts } from "../../i18n";
 import { blegram } from "../../site";
 import { Button } from "../../ui/button";
@@ -8,8 +7,8 @@ import { Confirm } from "../../ui/dialog";
 import { toast } from "../../ui/toast";
 import { Form, useFormErrors } from "../session/form";
 import { withIdentity } from "../session/identity";
-import { PasswordField } from "../session/password-field";
-import { loggedOut, useMe } from "../session/session";
+import { AccountName, PasswordField } from "../session/password-field";
+import { endSession, useMe } from "../session/session";
 import { Lead, Part } from "./parts";
 import styles from "./parts.module.css";
 
@@ -19,17 +18,12 @@ const DELETED = ["delete_posts", "delete_messages", "delete_relations", "delete_
 export default function DeleteAccount() {
   const t = useTexts("settings");
   const me = useMe();
-  const navigate = useNavigate();
   const [password, setPassword] = useState("");
   const [isAsking, setAsking] = useState(false);
   const { mutate, error, isPending } = useMutation({
-    mutationFn: () => withIdentity(() => blegram.users.deleteMe({ password: password || null })),
+    mutationFn: () => endSession(() => withIdentity(() => blegram.users.deleteMe({ password: password || null }))),
     onMutate: () => setAsking(false),
-    onSuccess: async () => {
-      toast(t("deleted"));
-      navigate("/", { replace: true });
-      await loggedOut();
-    },
+    onSuccess: () => toast(t("deleted")),
   });
   const errors = useFormErrors(error, { "/password": ["wrong-password"] });
   if (!me) return null;
@@ -42,6 +36,7 @@ export default function DeleteAccount() {
           ))}
         </ul>
         <Lead>{t("delete_username")}</Lead>
+        <AccountName />
         {me.has_password && (
           <PasswordField
             label={t("your_password")}

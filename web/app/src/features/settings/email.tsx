@@ -9,7 +9,7 @@ import { Field, Switch } from "../../ui/field";
 import { toast } from "../../ui/toast";
 import { Form, useFormErrors } from "../session/form";
 import { withIdentity } from "../session/identity";
-import { PasswordField } from "../session/password-field";
+import { AccountName, PasswordField } from "../session/password-field";
 import { useInstance, useMe } from "../session/session";
 import { Lead, Part, Row } from "./parts";
 import { useUpdateSettings } from "./use-update-me";
@@ -84,6 +84,7 @@ function ChangeEmail({ me }: { me: Account }) {
         onChange={(event) => setEmail(event.target.value)}
         error={errors.at("/email")}
       />
+      <AccountName />
       {me.has_password && (
         <PasswordField
           label={t("your_password")}

@@ -9,7 +9,7 @@ import { Form, useFormErrors } from "../session/form";
 import { withIdentity } from "../session/identity";
 import { NewPassword } from "../session/new-password";
 import { passwordProblem } from "../session/password";
-import { PasswordField } from "../session/password-field";
+import { AccountName, PasswordField } from "../session/password-field";
 import { useInstance, useMe } from "../session/session";
 import { Lead } from "./parts";
 
@@ -39,8 +39,7 @@ export default function Password() {
   return (
     <Form onSubmit={mutate} error={error} general={errors.general}>
       <Lead>{me.has_password ? t("password_lead") : t("password_first")}</Lead>
-      {/* Password managers learn from it whose password it is. */}
-      <input type="text" name="username" value={me.username} autoComplete="username" readOnly hidden />
+      <AccountName />
       {me.has_password && (
         <PasswordField
           label={t("current_password")}

@@ -69,7 +69,7 @@ export default function RecoveryCodes({ replaces, onClose }: RecoveryCodesProps)
           {t("download")}
         </Button>
       </div>
-      <p>
+      <p className={styles.after}>
         {t.rich("other_devices", {
           link: (
             <Link to="/settings/sessions" className="link" onClick={onClose}>

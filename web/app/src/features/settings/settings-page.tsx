@@ -1,5 +1,4 @@
 import { Suspense, useSyncExternalStore } from "react";
-import { Navigate, useLocation } from "react-router";
 import { useTexts } from "../../i18n";
 import NotFound from "../../routes/not-found";
 import { Boundary } from "../../ui/boundary";
@@ -7,6 +6,7 @@ import { Page } from "../../ui/page";
 import { Spinner } from "../../ui/states";
 import { ConfirmIdentity } from "../session/confirm-identity";
 import { useInstance, useMe } from "../session/session";
+import { ToLogin } from "../session/to-login";
 import { needsLogin, sectionsFor } from "./sections";
 import styles from "./settings.module.css";
 import { SettingsList } from "./settings-list";
@@ -21,13 +21,12 @@ function subscribe(listener: () => void) {
 /** The list of the settings, a section of them, and on wide screens both. */
 export function SettingsPage({ id }: { id?: string | undefined }) {
   const t = useTexts("settings");
-  const { pathname } = useLocation();
   const me = useMe();
   const isWide = useSyncExternalStore(subscribe, () => WIDE.matches);
   const sections = sectionsFor(me, useInstance()).flatMap((group) => group.sections);
   const section = id ? sections.find((section) => section.id === id) : isWide ? sections[0] : undefined;
   if (id && !section) {
-    if (!me && needsLogin(id)) return <Navigate to={`/login?next=${encodeURIComponent(pathname)}`} replace />;
+    if (!me && needsLogin(id)) return <ToLogin />;
     return <NotFound />;
   }
   if (!section)

@@ -291,4 +291,17 @@ describe("the end of a session", () => {
     await stolen.getByText("You have been logged out.").waitFor();
     expect(await owner.getByRole("button", { name: "Log out all other devices" }).count()).toBe(0);
   });
+
+  test("that only a rejected write reveals shows the login, too", async () => {
+    const { page } = await site.member(browser, "unaware");
+    // Without the gateway, which would say it first.
+    await page.routeWebSocket(/./, (socket) => socket.close());
+    await page.goto("/settings/privacy");
+    const isPrivate = page.getByRole("switch", { name: "Private account" });
+    await isPrivate.waitFor();
+    await page.context().clearCookies();
+    await isPrivate.click();
+    await at(page, "/login?next=%2Fsettings%2Fprivacy");
+    await page.getByText("You have been logged out.").waitFor();
+  });
 });

@@ -15,7 +15,7 @@ interface DialogProps {
   children: ReactNode;
 }
 
-/** A modal dialog: the browser moves the focus into it, and back. */
+/** A modal dialog: the browser moves the focus into it, to an element with `data-autofocus` if there is one, and back. */
 export function Dialog({ title, onClose, actions, full, children }: DialogProps) {
   const t = useTexts("common");
   const ref = useRef<HTMLDialogElement>(null);
@@ -24,6 +24,8 @@ export function Dialog({ title, onClose, actions, full, children }: DialogProps)
   useLayoutEffect(() => {
     const dialog = ref.current;
     dialog?.showModal();
+    // React's `autoFocus` is no attribute, and comes too early: nothing in a closed dialog can have the focus.
+    dialog?.querySelector<HTMLElement>("[data-autofocus]")?.focus();
     return () => dialog?.close();
   }, []);
   return (

@@ -14,13 +14,14 @@ interface CodeFieldProps {
 export function CodeField({ kind, value, onChange, error, autoFocus = true }: CodeFieldProps) {
   const t = useTexts("account");
   return (
-    <div className={styles.code}>
+    <div className={kind === "totp" ? styles.code : ""}>
       <Field
         label={t(kind === "totp" ? "totp_code" : "recovery_code")}
         name="code"
         value={value}
         required
         autoFocus={autoFocus}
+        data-autofocus={autoFocus || undefined}
         autoComplete={kind === "totp" ? "one-time-code" : "off"}
         inputMode={kind === "totp" ? "numeric" : "text"}
         autoCapitalize="none"

@@ -97,6 +97,7 @@ function ByPasswordAndCode({ confirmation, hasPassword, hasCodes, hasApp, hasPas
           onChange={setPassword}
           autoComplete="current-password"
           autoFocus
+          data-autofocus
           error={errors.at("/password")}
         />
       )}

@@ -42,6 +42,7 @@ export default function PasskeySetup({ onClose, onAdded }: SetupProps) {
           hint={t("passkey_name_hint")}
           value={name}
           autoFocus
+          data-autofocus
           autoComplete="off"
           dir="auto"
           onChange={(event) => setName(event.target.value)}

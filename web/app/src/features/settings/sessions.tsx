@@ -77,7 +77,9 @@ function SessionRow({ session }: { session: Session }) {
       void queries.invalidateQueries({ queryKey: SESSIONS });
     },
   });
-  const device = session.device_name ?? session.device ?? (session.kind === "native" ? t("an_app") : t("a_browser"));
+  const [, program, system] = session.device?.match(/^(.+) on (.+)$/) ?? [];
+  const described = program && system ? t("device", { program, system }) : session.device;
+  const device = session.device_name ?? described ?? (session.kind === "native" ? t("an_app") : t("a_browser"));
   const provider = providers.find(({ id }) => id === session.provider)?.name ?? session.provider;
   return (
     <Row

@@ -262,18 +262,46 @@ describe("the end of a session", () => {
   });
 
   test("of one account and the login of another one leave nothing of the first one on the page", async () => {
-    const { page, username } = await site.member(browser, "first");
-    await page.goto("/settings/profile");
-    await page.getByLabel("Name").fill("First of all");
-    await page.getByRole("button", { name: "Save" }).click();
-    await page.getByText("Saved.").waitFor();
-    const { username: second } = await site.member(browser, "another");
+    const { page: victim, username: blocked } = await site.member(browser, "blocked");
+    await victim.close();
+    const { page } = await site.member(browser, "first");
+    await site.call(page, "PUT", `/users/@${blocked}/block`);
+    await page.goto("/settings/blocked");
+    await page.getByRole("button", { name: `Unblock ${blocked}` }).waitFor();
+    const { page: other, username: second } = await site.member(browser, "another");
+    await other.close();
+    // What the second account gets is still on its way when the list is shown.
+    let answer = () => {};
+    const asked = new Promise<void>((resolve) => {
+      void page.route("**/api/v1/me/blocks*", async (route) => {
+        resolve();
+        await new Promise<void>((done) => {
+          answer = done;
+        });
+        await route.continue();
+      });
+    });
     // Another program of the device replaces the cookie: no tab says so.
     await site.logIn(page, second);
     await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange", { bubbles: true })));
     await page.getByText(`You are now logged in as @${second}.`).waitFor();
-    expect(await page.getByLabel("Name").inputValue()).not.toBe("First of all");
-    expect(await page.getByText(username).count()).toBe(0);
+    await asked;
+    await page.getByRole("status").filter({ hasText: "Loading" }).waitFor();
+    expect(await page.getByText(blocked).count()).toBe(0);
+    answer();
+    await page.getByText("You have blocked no one").waitFor();
+  });
+
+  test("and another one of the same account connects again", async () => {
+    const { page, username } = await site.member(browser, "again");
+    const sockets: string[] = [];
+    page.on("websocket", (socket) => sockets.push(socket.url()));
+    await page.goto("/settings/privacy");
+    await expect.poll(() => sockets.length).toBe(1);
+    await site.logIn(page, username);
+    await expect.poll(() => sockets.length, { timeout: 10_000 }).toBe(2);
+    await page.getByText("Connecting again …").waitFor({ state: "hidden" });
+    await page.getByLabel("Private account").waitFor();
   });
 
   test("that another device has revoked shows the login", async () => {

@@ -176,8 +176,9 @@ describe("security", () => {
     await loginIsOld(page, "POST", "/me/factors/totp");
     await page.getByRole("button", { name: "Add an authenticator app" }).click();
     const dialog = page.getByRole("dialog", { name: "Confirm that it is you" });
-    await dialog.getByLabel("Password", { exact: true }).fill("not the password");
-    await dialog.getByRole("button", { name: "Confirm" }).click();
+    await dialog.getByLabel("Password", { exact: true }).and(page.locator(":focus")).waitFor();
+    await page.keyboard.type("not the password");
+    await page.keyboard.press("Enter");
     await dialog.getByText("The password is wrong.").waitFor();
     await expectSound(page);
     await dialog.getByLabel("Password", { exact: true }).fill(PASSWORD);

@@ -26,7 +26,11 @@ export interface GatewayOptions {
 export type NewMessage = Omit<Draft, "conversation_id" | "client_id"> & { client_id?: string };
 
 /** All events of the server and all updates of the client, by name. */
-export type GatewayEvents = Events & Updates;
+export type GatewayEvents = Events &
+  Updates & {
+    /** What {@link Gateway.pending} returns has changed, for example because a tab was closed whose messages this one sends. */
+    pending: PendingMessage[];
+  };
 
 type Input = (core: Inputs) => void;
 type Listener = (data: never) => void;
@@ -124,7 +128,7 @@ export class Gateway {
   /** Sends a message that has `failed` again. */
   async retry(clientId: string): Promise<void> {
     const found = this.#pending.get(clientId);
-    if (found?.error) await this.#store({ draft: found.draft });
+    if (found?.error) await this.#store(found);
   }
 
   /** Deletes a message that was not sent. Returns whether that was possible: one that is being sent cannot be called back. */
@@ -249,7 +253,7 @@ export class Gateway {
       for (const { draft, error, tab } of await this.#outbox.load()) {
         if (live?.has(tab) || this.#pending.has(draft.client_id)) continue;
         await this.#outbox.put({ draft, error, tab: this.#tab });
-        this.#pending.set(draft.client_id, { draft, error });
+        this.#setPending({ draft, error });
         if (error) this.#emit("failed", { draft, error });
         else this.#input((core) => core.send(draft));
       }
@@ -263,19 +267,25 @@ export class Gateway {
     if (this.#isOver) throw new NetworkError("stopped");
     await this.#serially(() => this.#outbox.put({ draft, tab: this.#tab }));
     this.#pending.delete(draft.client_id);
-    this.#pending.set(draft.client_id, { draft });
+    this.#setPending({ draft });
     this.#input((core) => core.send(draft));
   }
 
-  async #settle(clientId: string): Promise<void> {
+  #setPending(message?: PendingMessage): void {
+    if (message) this.#pending.set(message.draft.client_id, message);
+    this.#emit("pending", this.pending());
+  }
+
+  #settle(clientId: string): Promise<void> {
     this.#pending.delete(clientId);
-    await this.#serially(() => this.#outbox.delete(clientId));
+    this.#setPending();
+    return this.#serially(() => this.#outbox.delete(clientId));
   }
 
   /** One operation after the other, so that messages stay in order. Without storage, messages are in memory. */
   #serially(work: () => Promise<void>): Promise<void> {
     const result = this.#storing.then(work).catch((error) => {
-      this.#emit("warning", { detail: `messages are not stored: ${error}` });
+      this.#emit("warning", { detail: `outbox: ${error}` });
     });
     this.#storing = result;
     return result;
@@ -353,7 +363,7 @@ export class Gateway {
   #update({ name, data }: Update): void {
     if (name === "sent") void this.#settle(data.draft.client_id);
     if (name === "failed") {
-      this.#pending.set(data.draft.client_id, data);
+      this.#setPending(data);
       void this.#serially(() => this.#outbox.put({ ...data, tab: this.#tab }));
     }
     if (name === "stopped") this.#end();

@@ -274,6 +274,31 @@ describe("the outbox", () => {
     expect(two.sockets).toHaveLength(0);
   });
 
+  test("each change of the messages that wait is reported: added, taken over, sent, rejected, sent again, dropped", async () => {
+    const outbox = memoryOutbox();
+    await outbox.put(entry(1));
+    const { gateway, platform, sockets } = start({ outbox, userId: ME });
+    const reports: string[] = [];
+    gateway.on("pending", (pending) =>
+      reports.push(pending.map(({ draft, error }) => draft.text + (error ? "!" : "")).join()),
+    );
+    await platform.pass(0);
+    expect(reports).toEqual(["1"]);
+    sockets[0]!.open();
+    await gateway.send("c", { text: "2" });
+    const answer = async (frame: object) => {
+      sockets[0]!.frame({ re: sockets[0]!.sent.filter(({ op }) => op === "message.send").at(-1)!.id, ...frame });
+      await platform.settle();
+    };
+    await answer({ ok: { seq: 1, message_no: 1, id: "m", created_at: "", duplicate: false } });
+    await answer({ err: { code: "blocked", detail: "no" } });
+    const [failed] = gateway.pending();
+    await gateway.retry(failed!.draft.client_id);
+    await answer({ err: { code: "blocked", detail: "no" } });
+    await gateway.drop(failed!.draft.client_id);
+    expect(reports).toEqual(["1", "1,2", "2", "2!", "2", "2!", ""]);
+  });
+
   test("a message is stored before it is sent, in the order of the calls", async () => {
     const stored: string[] = [];
     let finish = () => {};

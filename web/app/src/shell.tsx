@@ -30,6 +30,9 @@ const Aside = lazy(async (): Promise<{ default: ComponentType }> => {
   }
 });
 
+/** Pages that fill the screen, and scroll inside of it. */
+const FULL = /^\/messages(\/|$)/;
+
 /** What surrounds all pages: the navigation (a bar on phones, a rail on desks), and the column of the page. */
 export function Shell({ children }: { children: ReactNode }) {
   const t = useTexts("common");
@@ -41,7 +44,7 @@ export function Shell({ children }: { children: ReactNode }) {
         {t("skip")}
       </a>
       <Navigation />
-      <main id="page" className={styles.column} tabIndex={-1}>
+      <main id="page" className={`${styles.column} ${FULL.test(pathname) ? styles.full : ""}`} tabIndex={-1}>
         <Connection />
         {children}
       </main>

@@ -1,22 +1,15 @@
 import type { UserSummary } from "@blegram/client";
-import { useMutation } from "@tanstack/react-query";
-import { MessageCircle } from "lucide-react";
-import { useNavigate } from "react-router";
 import { useTexts } from "../../i18n";
-import { blegram } from "../../site";
-import { IconButton } from "../../ui/button";
-import { toastError } from "../../ui/toast";
+import { Button } from "../../ui/button";
+import { useStartConversation } from "./writes";
 
 /** Opens the direct conversation with a user. */
-export function MessageButton({ user }: { user: UserSummary }) {
-  const t = useTexts("common");
-  const navigate = useNavigate();
-  const open = useMutation({
-    mutationFn: () => blegram.conversations.create({ members: [user.id] }),
-    onSuccess: ({ id }) => navigate(`/messages/${id}`),
-    onError: toastError,
-  });
+export function MessageButton({ user }: { user: Pick<UserSummary, "id"> }) {
+  const t = useTexts("chat");
+  const start = useStartConversation();
   return (
-    <IconButton icon={MessageCircle} label={t("messages")} disabled={open.isPending} onClick={() => open.mutate()} />
+    <Button busy={start.isPending} onClick={() => start.mutate({ members: [user.id] })}>
+      {t("message")}
+    </Button>
   );
 }

@@ -1,6 +1,7 @@
 // Days and times of the day, as the language writes them and where the device is.
 
 import { language } from "../i18n";
+import { dayOf } from "./day-of";
 
 const clock = new Intl.DateTimeFormat(language, { hour: "numeric", minute: "2-digit" });
 const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
@@ -9,13 +10,6 @@ const dateOfYear = new Intl.DateTimeFormat(language, { year: "numeric", month: "
 
 /** The time of the day. */
 export const clockTime = (at: string) => clock.format(new Date(at));
-
-/** Equal for times of the same day. */
-export function dayOf(at: string | number): number {
-  const time = new Date(at);
-  // Days have 23 to 25 hours where clocks are changed, so they are counted by their date.
-  return Date.UTC(time.getFullYear(), time.getMonth(), time.getDate()) / 86_400_000;
-}
 
 /** "Today", "Yesterday", or the date. */
 export function dayName(at: string, now = Date.now()): string {

@@ -5,7 +5,8 @@ import { useEffect, useRef } from "react";
 import { useTexts } from "../../i18n";
 import { itemsOf, usePages } from "../../query";
 import { blegram } from "../../site";
-import { dayName, dayOf } from "../../ui/day";
+import { dayName } from "../../ui/day";
+import { dayOf } from "../../ui/day-of";
 import { PageList } from "../../ui/page-list";
 import { Empty } from "../../ui/states";
 import { markReadUpTo, NOTIFICATIONS } from "./cache";
@@ -73,7 +74,10 @@ function useMarkRead(items: Notification[]): void {
       changeUnread((counts) => ({ ...counts, notifications: unread_count }));
     },
   });
-  const newest = items.map(({ id }) => id).sort().at(-1);
+  const newest = items
+    .map(({ id }) => id)
+    .sort()
+    .at(-1);
   const hasUnread = items.some(({ is_read }) => !is_read);
   useEffect(() => {
     if (!newest || !hasUnread) return;

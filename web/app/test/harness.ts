@@ -40,7 +40,9 @@ export async function visit(browser: Browser, site: Server, options: BrowserCont
   failures.set(page, errors);
   page.on("pageerror", (error) => errors.push(String(error)));
   page.on("console", (message) => {
-    if (message.type() === "error" && !message.text().includes("Failed to load resource")) errors.push(message.text());
+    // A server that does not answer is no error of the page.
+    const isNetwork = /Failed to load resource|WebSocket connection to/.test(message.text());
+    if (message.type() === "error" && !isNetwork) errors.push(message.text());
   });
   return page;
 }

@@ -113,7 +113,7 @@ export function Composer(props: ComposerProps) {
   };
 
   return (
-    <form className={styles.composer} onSubmit={submit}>
+    <div className={styles.composer}>
       {edited && (
         <Banner title={t("editing")} text={summaryOf(edited, t)} cancel={t("cancel_edit")} onCancel={onCancelEdit} />
       )}
@@ -133,7 +133,7 @@ export function Composer(props: ComposerProps) {
           onDescribed={images.replace}
         />
       )}
-      <div className={styles.line}>
+      <form className={styles.line} onSubmit={submit}>
         {!edited && (
           <>
             <IconButton icon={ImagePlus} label={t("add_images")} onClick={() => picker.current?.click()} />
@@ -172,13 +172,13 @@ export function Composer(props: ComposerProps) {
         >
           <SendHorizontal size={20} aria-hidden />
         </button>
-      </div>
+      </form>
       <p className={`${styles.counter} ${length.isTooLong ? styles.over : ""}`} role="status">
         {length.near === "chars" && t("chars_left", { count: length.chars, limit: limits.message_max_chars })}
         {length.near === "bytes" &&
           t("bytes_left", { count: round(length.bytes / 1024), limit: round(limits.message_max_bytes / 1024) })}
       </p>
-    </form>
+    </div>
   );
 }
 

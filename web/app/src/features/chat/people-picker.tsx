@@ -54,13 +54,10 @@ export function PeoplePicker({ chosen, onChange, except = [], limit }: PeoplePic
         <ul className={styles.chosen} aria-label={t("chosen")}>
           {chosen.map((user) => (
             <li key={user.id}>
-              <button
-                type="button"
-                aria-label={t("unchoose", { name: user.display_name })}
-                onClick={() => toggle(user)}
-              >
+              <button type="button" onClick={() => toggle(user)}>
                 <Avatar user={user} size={24} />
                 <span dir="auto">{user.display_name}</span>
+                <span className="spoken">{t("unchoose")}</span>
                 <X size={14} aria-hidden />
               </button>
             </li>

@@ -55,6 +55,8 @@ describe("rows of a conversation", () => {
     expect(starts(4)).toEqual([]);
     // In a conversation that was never opened, everything is new.
     expect(starts(0)).toEqual([]);
+    // The first unread one is further up than what is known.
+    expect(starts(2, messages(100, 119))).toEqual([]);
     expect(starts(2, [message(1), message(2), mine(3)])).toEqual([]);
   });
 

@@ -36,7 +36,8 @@ export function rowsOf({ messages, unsent, me, readNo }: Sources): Row[] {
   for (const message of messages) {
     const isMine = message.sender?.id === me;
     const startsDay = !previous || dayOf(previous.created_at) !== dayOf(message.created_at);
-    const startsUnread = (previous?.message_no ?? 0) <= readNo && message.message_no > readNo && !isMine && readNo > 0;
+    // Where everything that is known is new, what is new starts further up.
+    const startsUnread = previous?.message_no === readNo && !isMine;
     const startsGroup = startsDay || startsUnread || !previous || !belongTogether(previous, message);
     end(rows.at(-1), startsGroup);
     const key = isMine ? message.client_id : message.id;

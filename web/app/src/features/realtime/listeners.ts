@@ -7,4 +7,10 @@ import { listenToPeople } from "../people/events";
 import { listenToPosts } from "../posts/events";
 import type { Listen } from "./realtime";
 
-export const listeners: Listen[] = [listenToPosts, listenToComments, listenToPeople, listenToChat, listenToNotifications];
+export const listeners: Listen[] = [
+  listenToPosts,
+  listenToComments,
+  listenToPeople,
+  listenToChat,
+  listenToNotifications,
+];

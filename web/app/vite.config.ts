@@ -1,5 +1,6 @@
+import { readdirSync } from "node:fs";
 import react from "@vitejs/plugin-react";
-import { defineConfig } from "vite";
+import { defineConfig, type Plugin } from "vite";
 
 /** A running server, for `npm run dev`. */
 const server = process.env["BLEGRAM_URL"] ?? "http://127.0.0.1:8080";
@@ -8,6 +9,36 @@ interface Modules {
   getModuleInfo(id: string): { importers: string[] } | null;
 }
 
+const ICONS = /^import \{([^}]+)\} from "lucide-react";$/gm;
+const ICON_FILE = /\/lucide-react\/dist\/esm\/icons\//;
+
+/**
+ * Imports each icon from its own file: from the index of all icons, the bundler does not know which page uses which, and the
+ * first page would have those of all pages.
+ */
+const icons: Plugin = {
+  name: "icons",
+  transform(code, id) {
+    if (!id.includes("/app/src/")) return null;
+    return code.replace(ICONS, (_, names: string) =>
+      names
+        .split(",")
+        .map((name) => name.trim())
+        .filter((name) => name && !name.startsWith("type "))
+        .map((name) => `import ${name} from "lucide-react/icons/${fileOf(name)}";`)
+        .join(" "),
+    );
+  },
+};
+
+/** The files of the icons by name: `FileX2` is in `file-x-2`, and `Grid3x3` in `grid-3x3`. */
+const files = new Map(
+  readdirSync(new URL(".", import.meta.resolve("lucide-react/icons/x")))
+    .filter((file) => file.endsWith(".mjs"))
+    .map((file) => [file.replaceAll("-", ""), file.slice(0, -".mjs".length)]),
+);
+const fileOf = (icon: string) => files.get(`${icon.toLowerCase()}.mjs`) ?? icon;
+
 /** What the app and its home page import: the same for each visit, so it is one file, which compresses better than forty. */
 const FIRST = /\/src\/(main|routes\/home)\.tsx$/;
 /** The SDK imports it for those who want it at once; the app loads it later. */
@@ -15,7 +46,8 @@ const LATER = /\/client\/dist\/gateway/;
 const isFirst = new Map<string, boolean>();
 
 function firstPage(id: string, modules: Modules): string | null {
-  return !FIRST.test(id) && !LATER.test(id) && isOfFirstPage(id, modules) ? "first" : null;
+  if (!FIRST.test(id) && !LATER.test(id) && isOfFirstPage(id, modules)) return "first";
+  return ICON_FILE.test(id) ? "icons" : null;
 }
 
 function isOfFirstPage(id: string, modules: Modules): boolean {
@@ -31,7 +63,7 @@ function isOfFirstPage(id: string, modules: Modules): boolean {
 }
 
 export default defineConfig({
-  plugins: [react()],
+  plugins: [icons, react()],
   build: {
     outDir: "../dist",
     emptyOutDir: true,

@@ -55,7 +55,7 @@ enum Task {
     #[command(after_help = "Examples:\n  cargo xtask test\n  cargo xtask test -- -p blegram-social like\n  \
                             cargo xtask test -- --test it -- --nocapture")]
     Test {
-        /// Then run the tests of web/ in Chromium, too; needs Node.js
+        /// Then check and test web/, too, in Node.js and in Chromium, as `cargo xtask web --short` does
         #[arg(long)]
         web: bool,
         /// Arguments for `cargo test`

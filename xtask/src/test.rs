@@ -13,7 +13,7 @@ use crate::{libraries, web};
 ///
 /// With cargo-nextest, if it is installed: it runs the tests of all packages side by side, and each in a process of its own.
 ///
-/// Then, with `has_web`, the tests of the npm workspace in a browser.
+/// Then, with `has_web`, checks and tests the npm workspace.
 pub(crate) fn run(args: &[String], has_web: bool) -> Result<u8> {
     let services = Services::start()?;
     let has_nextest = succeeds(Command::new("cargo").args(["nextest", "--version"]));
@@ -26,9 +26,11 @@ pub(crate) fn run(args: &[String], has_web: bool) -> Result<u8> {
     if args.is_empty() {
         libraries::run_examples()?;
     }
+    drop(services);
     if has_web {
-        web::test()?;
-    } else if args.is_empty() {
+        return web::test();
+    }
+    if args.is_empty() {
         println!("xtask: the tests of web/ in a browser did not run: cargo xtask test --web");
     }
     Ok(0)

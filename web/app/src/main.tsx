@@ -10,6 +10,8 @@ import { preload } from "./routes";
 
 // A new version was deployed, and the server no longer has the code of this one: load the new one, once. Drafts are stored.
 window.addEventListener("vite:preloadError", (event) => {
+  // Offline, a reload would lose the page.
+  if (!navigator.onLine) return;
   const failed = "blegram-reloaded";
   if (Date.now() - Number(sessionStorage.getItem(failed) ?? 0) < 60_000) return;
   event.preventDefault();

@@ -31,7 +31,7 @@ export function useProblemText(): (error: unknown) => string {
       return text === error.code ? t("unexpected") : text;
     }
     if (error instanceof AbortError) return t("cancelled");
-    return t("unexpected");
+    return t(navigator.onLine ? "unexpected" : "offline");
   };
 }
 

@@ -66,6 +66,37 @@ describe("the list", () => {
   });
 });
 
+describe("what could not be loaded", () => {
+  test("is read again", async () => {
+    const { page } = await site.member(browser, "failing");
+    await page.route("**/api/v1/auth/sessions*", (route) =>
+      route.fulfill({
+        status: 404,
+        contentType: "application/problem+json",
+        body: '{"code":"not-found","status":404}',
+      }),
+    );
+    await page.goto("/settings/sessions");
+    const retry = page.getByRole("button", { name: "Try again" });
+    await retry.waitFor();
+    await page.unrouteAll();
+    await retry.click();
+    await page.getByText("This device").waitFor();
+  });
+
+  test("of the app's code is loaded with the page, but not offline", async () => {
+    const { page } = await site.member(browser, "offline", DESK);
+    await page.goto("/settings/profile");
+    await page.getByLabel("Name").waitFor();
+    await page.context().setOffline(true);
+    await page.getByRole("link", { name: "Devices" }).click();
+    await page.getByText("You are offline.", { exact: false }).waitFor();
+    await page.context().setOffline(false);
+    await page.getByRole("button", { name: "Try again" }).click();
+    await page.getByText("This device").waitFor();
+  });
+});
+
 describe("the profile", () => {
   test("gets a name and a text that the server accepts", async () => {
     const { page, username } = await site.member(browser, "profile", { ...PHONE, locale: "ko-KR" });

@@ -1,3 +1,5 @@
+import { NetworkError, Problem } from "@blegram/client";
+import { useQueryErrorResetBoundary } from "@tanstack/react-query";
 import { Component, type ReactNode } from "react";
 import { Failure } from "./states";
 
@@ -24,7 +26,19 @@ export class Boundary extends Component<BoundaryProps, { error: unknown }> {
     return error === undefined ? (
       this.props.children
     ) : (
-      <Failure error={error} onRetry={() => this.setState({ error: undefined })} />
+      <Retry error={error} onRetry={() => this.setState({ error: undefined })} />
     );
   }
+}
+
+/** Reads again what could not be read. What is no call of the API is code that could not be loaded, which only a reload repeats. */
+function Retry({ error, onRetry }: { error: unknown; onRetry: () => void }) {
+  const { reset } = useQueryErrorResetBoundary();
+  const retry = () => {
+    if (!(error instanceof Problem || error instanceof NetworkError)) return location.reload();
+    // Queries that have failed fail again at once, until they are reset.
+    reset();
+    onRetry();
+  };
+  return <Failure error={error} onRetry={retry} />;
 }

@@ -79,6 +79,9 @@ async function freePort(): Promise<number> {
   return port;
 }
 
+/** Waits until the page has an address. */
+export const at = (page: Page, path: string) => page.waitForURL((url) => url.pathname + url.search === path);
+
 /** The code of an authenticator app (RFC 6238). The server accepts each once, and also that of the next step. */
 export function totp(secret: string, step: "now" | "next" = "now"): string {
   const counter = Buffer.alloc(8);

@@ -1,8 +1,8 @@
 // Logins with another service.
 
-import type { Browser, Page } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type AccountSite, startAccountSite } from "./accounts.js";
+import { type AccountSite, at, startAccountSite } from "./accounts.js";
 import { expectSound, PHONE, startBrowser } from "./harness.js";
 import { startIdentityProvider } from "./identity-provider.js";
 
@@ -20,8 +20,6 @@ afterAll(async () => {
   await site?.stop();
   await provider?.stop();
 });
-
-const at = (page: Page, path: string) => page.waitForURL((url) => url.pathname + url.search === path);
 
 test("a first login makes an account and leads back, and an account without a password can get one", async () => {
   const page = await site.visit(browser, { ...PHONE, locale: "ko-KR" });

@@ -14,7 +14,7 @@ import { useIsWide } from "./ui/wide";
 const BARE = ["/login", "/signup", "/forgot-password"];
 
 /** Pages that need the room themselves. */
-const WITHOUT_SIDE = /^\/(messages|admin)(\/|$)/;
+const WITHOUT_SIDE = /^\/(messages|settings|admin)(\/|$)/;
 
 const Aside = lazy(async (): Promise<{ default: ComponentType }> => {
   try {

@@ -103,6 +103,30 @@ describe("profiles", () => {
     expect(new URL(page.url()).search).toBe("?view=list");
   });
 
+  test("back leads to the grid as it was left, and a new visit to what is new", async () => {
+    const [ann, bob] = await Promise.all([member(browser, site, "ann"), member(browser, site, "bob")]);
+    await bob.page.goto("/login");
+    await postPhoto(site, bob.page, "", "first");
+    await ann.page.clock.install();
+    await ann.page.goto(`/@${bob.username}`);
+    const photo = (alt: string) => main(ann.page).getByRole("link", { name: `Photo by bob: ${alt}` });
+    await photo("first").click();
+    await ann.page.waitForURL("**/posts/*");
+    await postPhoto(site, bob.page, "", "second");
+    await ann.page.clock.fastForward("05:00");
+    const lists: string[] = [];
+    ann.page.on("request", (request) => request.url().endsWith("/posts") && lists.push(request.url()));
+    await ann.page.goBack();
+    await photo("first").waitFor();
+    // A request of the page that was made before this one would be known by now.
+    await ann.page.evaluate(() => fetch("/healthz"));
+    expect(lists).toEqual([]);
+    await ann.page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Explore" }).click();
+    await main(ann.page).getByRole("combobox").fill(bob.username);
+    await ann.page.getByRole("option", { name: `@${bob.username}` }).click();
+    await photo("second").waitFor();
+  });
+
   test("the own profile leads to what is one's own", async () => {
     const { page, username } = await member(browser, site, "ann", { ...PHONE, viewport: { width: 320, height: 640 } });
     await page.goto(`/@${username}`);

@@ -108,11 +108,11 @@ describe("search while typing", () => {
     const page = await visit(browser, site, DESK);
     await page.goto("/explore");
     let answer = () => {};
-    const held = new Promise<void>((resolve) => {
+    const answered = new Promise<void>((resolve) => {
       answer = resolve;
     });
     await page.route(/suggestions\?q=sun$/, async (route) => {
-      await held;
+      await answered;
       await route.continue().catch(() => {});
     });
     const aborted = page.waitForEvent("requestfailed", (request) => request.url().endsWith("q=sun"));

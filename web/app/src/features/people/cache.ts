@@ -4,7 +4,7 @@
 import type { Post, SuggestedUser, User } from "@blegram/client";
 import { changeItems, type Loaded, queries } from "../../query";
 
-/** The key of a profile. The server reads usernames in any case and composition, so the key is the one that it answers. */
+/** The key of a profile; usernames are the same in any case and composition. */
 export const userKey = (username: string) => ["user", username.normalize("NFC").toLowerCase()] as const;
 /** `usersKey("followers", id)`, `usersKey("search", text)`, … */
 export const usersKey = (...list: string[]) => ["users", ...list] as const;

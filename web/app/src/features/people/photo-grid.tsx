@@ -2,7 +2,7 @@ import type { Post } from "@blegram/client";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Images } from "lucide-react";
 import type { ReactNode } from "react";
-import { Link } from "react-router";
+import { Link, useNavigationType } from "react-router";
 import { useTexts } from "../../i18n";
 import { itemsOf, type Loaded, pages } from "../../query";
 import { PageList } from "../../ui/page-list";
@@ -22,7 +22,13 @@ interface PhotoGridProps {
 
 /** The photos of a list of posts, three in a row. */
 export function PhotoGrid({ queryKey, list, label, empty }: PhotoGridProps) {
-  const query = useInfiniteQuery({ ...pages(queryKey, list), select: inRows });
+  // Who comes back finds the grid as it was left; who opens it anew sees what is new.
+  const isBack = useNavigationType() === "POP";
+  const query = useInfiniteQuery({
+    ...pages(queryKey, list),
+    select: inRows,
+    ...(isBack ? { staleTime: Number.POSITIVE_INFINITY } : {}),
+  });
   return (
     <PageList
       query={query}

@@ -24,7 +24,8 @@ export function PostViews({ queryKey, list, label, icon, empty }: PostViewsProps
   const t = useTexts("people");
   const { pathname } = useLocation();
   const isList = useSearchParams()[0].get("view") === "list";
-  const hasPosts = itemsOf(usePages<Post>(queryKey, list).data).length > 0;
+  // The view loads them.
+  const hasPosts = itemsOf(usePages<Post>(queryKey, list, { enabled: false }).data).length > 0;
   return (
     <>
       <TabLinks

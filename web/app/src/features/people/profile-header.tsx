@@ -1,5 +1,5 @@
 import type { User } from "@blegram/client";
-import { CalendarDays, Lock } from "lucide-react";
+import { BellOff, CalendarDays, Lock } from "lucide-react";
 import { Link } from "react-router";
 import { language, shortNumber, useTexts } from "../../i18n";
 import { Avatar } from "../../ui/avatar";
@@ -30,6 +30,12 @@ export function ProfileHeader({ user }: { user: User }) {
               <span className={styles.badge}>
                 <Lock size={12} aria-hidden />
                 {t("private")}
+              </span>
+            )}
+            {user.viewer?.muting && (
+              <span className={styles.badge}>
+                <BellOff size={12} aria-hidden />
+                {t("is_muted")}
               </span>
             )}
             {user.viewer?.followed_by && <span className={styles.badge}>{t("follows_you")}</span>}

@@ -216,6 +216,11 @@ describe("recent searches", () => {
     expect(await page.evaluate(() => document.activeElement?.getAttribute("aria-label"))).toContain("“two”");
     await expect.poll(() => recent(page)).toEqual(["posts two", "posts one"]);
 
+    // Escape leads back to the field, and closes them.
+    await page.keyboard.press("Escape");
+    await list.waitFor({ state: "detached" });
+    expect(await field(page).evaluate((input) => input === document.activeElement)).toBe(true);
+    await field(page).click();
     await list.getByRole("link", { name: "two" }).click();
     await page.waitForURL("**/search?q=two&type=posts");
     await page.goto("/search");

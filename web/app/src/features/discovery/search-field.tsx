@@ -91,6 +91,12 @@ export function SearchField({ initial = "", isFocused = false, hasRecent = true 
           event.preventDefault();
           search();
         }}
+        onKeyDown={({ key, target }) => {
+          // From the recent searches, back to the field; a question about them closes by itself.
+          if (key !== "Escape" || target === input.current || (target as Element).closest("dialog")) return;
+          input.current?.focus();
+          close();
+        }}
         onBlur={({ relatedTarget, currentTarget }) => {
           if (relatedTarget && !currentTarget.contains(relatedTarget)) close();
         }}

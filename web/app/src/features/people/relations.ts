@@ -2,7 +2,7 @@
 //
 // A change is on the screen at once, in every place that shows the account, and is rolled back if the server rejects it.
 // Changes of one account run one after the other, and only the last one decides what is shown: so a follow that is undone
-// at once does not flicker.
+// at once does not flicker. Mutes are independent of the others.
 
 import type { User, UserSummary } from "@blegram/client";
 import { useMutation } from "@tanstack/react-query";
@@ -29,34 +29,41 @@ export function changeViewer(id: string, change: Partial<Viewer>): void {
 
 interface RelationChange<Result> {
   call: (isOn: boolean) => Promise<Result>;
-  /** Shows the change; may return how to undo more than the relationship. */
-  show: (isOn: boolean) => (() => void) | undefined;
+  /** What the viewer is to the account at once. */
+  change: (isOn: boolean) => Partial<Viewer>;
+  /** Removes from the screen what the viewer does not want to see; returns how to put it back. */
+  hide?: () => () => void;
   /** Shows what the server says, if no later change is on its way. */
   settle?: (result: Result) => void;
   /** What else is different now. */
-  done: (isOn: boolean) => void;
+  done: () => void;
 }
 
-function useRelationChange<Result>({ id }: UserSummary, { call, show, settle, done }: RelationChange<Result>) {
-  const mutationKey = ["relation", id];
+function useRelationChange<Result>(
+  { id }: UserSummary,
+  kind: "follow" | "mute",
+  { call, change, hide, settle, done }: RelationChange<Result>,
+) {
+  const mutationKey = ["relation", id, kind];
   const isLast = () => queries.isMutating({ mutationKey }) === 1;
   return useMutation({
     mutationKey,
-    scope: { id: `relation-${id}` },
+    scope: { id: mutationKey.join() },
     mutationFn: call,
     onMutate: (isOn) => {
-      const before = findUser(id);
-      const undo = show(isOn);
+      const before = findUser(id)?.viewer ?? NONE;
+      const changed = change(isOn);
+      changeViewer(id, changed);
+      const putBack = isOn ? hide?.() : undefined;
       return () => {
-        undo?.();
-        if (before)
-          changeUser(id, (user) => ({ ...user, viewer: before.viewer, follower_count: before.follower_count }));
+        putBack?.();
+        changeViewer(id, Object.fromEntries(keysOf(changed).map((key) => [key, before[key]])));
       };
     },
-    onSuccess: (result, isOn) => {
+    onSuccess: (result) => {
       if (!isLast()) return;
       settle?.(result);
-      done(isOn);
+      done();
     },
     onError: (error, _, undo) => {
       toastError(error);
@@ -68,14 +75,13 @@ function useRelationChange<Result>({ id }: UserSummary, { call, show, settle, do
   });
 }
 
+const keysOf = (viewer: Partial<Viewer>) => Object.keys(viewer) as (keyof Viewer)[];
+
 /** Follows a user, or sends a request if the account is private; `mutate(false)` unfollows, or withdraws the request. */
 export function useFollow(user: User) {
-  return useRelationChange(user, {
+  return useRelationChange(user, "follow", {
     call: (isOn) => (isOn ? blegram.users.follow(user.id) : blegram.users.unfollow(user.id)),
-    show: (isOn) => {
-      changeViewer(user.id, { following: isOn && !user.is_private, requested: isOn && user.is_private });
-      return undefined;
-    },
+    change: (isOn) => ({ following: isOn && !user.is_private, requested: isOn && user.is_private }),
     settle: ({ following, requested, follower_count }) => {
       changeViewer(user.id, { following, requested });
       changeUser(user.id, (known) => ({ ...known, follower_count }));
@@ -90,17 +96,13 @@ export function useFollow(user: User) {
   });
 }
 
-/** Blocks a user, or unblocks one. */
+/** Blocks a user, which ends follows, or unblocks one. */
 export function useBlock(user: UserSummary) {
-  return useRelationChange(user, {
+  return useRelationChange(user, "follow", {
     call: (isOn) => (isOn ? blegram.users.block(user.id) : blegram.users.unblock(user.id)),
-    show: (isOn) => {
-      changeViewer(
-        user.id,
-        isOn ? { blocking: true, following: false, followed_by: false, requested: false } : { blocking: false },
-      );
-      return isOn ? dropPostsOf(user.id, () => true) : undefined;
-    },
+    change: (isOn) =>
+      isOn ? { blocking: true, following: false, followed_by: false, requested: false } : { blocking: false },
+    hide: () => dropPostsOf(user.id, () => true),
     done: () => {
       stale(["posts"]);
       // On the profile, they are shown again as soon as the block ends.
@@ -112,12 +114,10 @@ export function useBlock(user: UserSummary) {
 
 /** Mutes a user, or unmutes one. */
 export function useMute(user: UserSummary) {
-  return useRelationChange(user, {
+  return useRelationChange(user, "mute", {
     call: (isOn) => (isOn ? blegram.users.mute(user.id) : blegram.users.unmute(user.id)),
-    show: (isOn) => {
-      changeViewer(user.id, { muting: isOn });
-      return isOn ? dropPostsOf(user.id, isTimeline) : undefined;
-    },
+    change: (isOn) => ({ muting: isOn }),
+    hide: () => dropPostsOf(user.id, isTimeline),
     done: () => {
       stale(["posts"]);
       void queries.invalidateQueries({ queryKey: ["notifications"] });

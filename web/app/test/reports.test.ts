@@ -72,7 +72,7 @@ test("a note that is too long is not sent, and a block is offered after the repo
   const question = ann.page.getByRole("dialog", { name: "민수님을 차단할까요?" });
   await question.getByRole("button", { name: "차단", exact: true }).click();
   await ann.page.getByRole("main").getByText("민수님을 차단했습니다").waitFor();
-  expect(await ann.page.getByRole("dialog").count()).toBe(0);
+  await question.waitFor({ state: "detached" });
 });
 
 test("what the server rejects is said in the dialog, and nothing that was written is lost", async () => {

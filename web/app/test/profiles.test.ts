@@ -70,6 +70,27 @@ describe("blocks and mutes", () => {
     await ann.page.getByText("loud").waitFor();
   });
 
+  test("from the menu of a post that leaves the list, a mute says what it did, and a block, too", async () => {
+    const [ann, bob] = await Promise.all([member(browser, site, "ann"), member(browser, site, "bob")]);
+    await post(site, bob.page, "leaves");
+    await ann.page.goto("/explore?view=list");
+    const card = main(ann.page).getByRole("article").filter({ hasText: "leaves" });
+    await card.getByRole("button", { name: "More about this post" }).click();
+    await ann.page.getByRole("menuitem", { name: "Mute bob" }).click();
+    await card.waitFor({ state: "detached" });
+    const status = ann.page.getByRole("status");
+    await status.getByRole("button", { name: "Unmute" }).click();
+    await status.filter({ hasText: "You see posts of bob again." }).waitFor();
+
+    await ann.page.reload();
+    await card.getByRole("button", { name: "More about this post" }).click();
+    await ann.page.getByRole("menuitem", { name: "Block bob" }).click();
+    await ann.page.getByRole("dialog").getByRole("button", { name: "Block", exact: true }).click();
+    await card.waitFor({ state: "detached" });
+    await status.filter({ hasText: "You blocked bob." }).waitFor();
+    expect(await ann.page.getByRole("dialog").count()).toBe(0);
+  });
+
   test("a block that fails puts the posts back", async () => {
     const [ann, bob] = await Promise.all([member(browser, site, "ann"), member(browser, site, "bob")]);
     await post(site, bob.page, "stays");

@@ -4,8 +4,7 @@ import { lazy, Suspense, useState } from "react";
 import { useNavigate } from "react-router";
 import { useTexts } from "../../i18n";
 import { Menu } from "../../ui/menu";
-import { toast } from "../../ui/toast";
-import { useMute } from "../people/relations";
+import { useMuteAction } from "../people/mute-action";
 import { useMe } from "../session/session";
 import { useCopyLink } from "./share";
 
@@ -21,7 +20,7 @@ export default function PostMenu({ post, isPage }: { post: Post; isPage: boolean
   const common = useTexts("common");
   const me = useMe();
   const navigate = useNavigate();
-  const mute = useMute(post.author);
+  const setMuted = useMuteAction(post.author);
   const copyLink = useCopyLink(post);
   const [dialog, setDialog] = useState<Dialog>();
   const { author, id } = post;
@@ -29,10 +28,6 @@ export default function PostMenu({ post, isPage }: { post: Post; isPage: boolean
   const isOther = me !== null && !isMine;
   const name = author.display_name;
   const close = () => setDialog(undefined);
-  const onMute = () =>
-    mute.mutate(true, {
-      onSuccess: () => toast(t("muted", { name }), { label: common("undo"), run: () => mute.mutate(false) }),
-    });
   return (
     <>
       <Menu
@@ -41,7 +36,7 @@ export default function PostMenu({ post, isPage }: { post: Post; isPage: boolean
           { label: t("copy_link"), icon: Link2, onSelect: copyLink },
           isMine && { label: common("edit"), icon: Pencil, onSelect: () => navigate(`/posts/${id}/edit`) },
           isMine && { label: common("delete"), icon: Trash2, danger: true, onSelect: () => setDialog("delete") },
-          isOther && { label: t("mute", { name }), icon: BellOff, onSelect: onMute },
+          isOther && { label: t("mute", { name }), icon: BellOff, onSelect: () => void setMuted(true) },
           isOther && { label: t("block", { name }), icon: Ban, onSelect: () => setDialog("block") },
           isOther && { label: t("report"), icon: Flag, danger: true, onSelect: () => setDialog("report") },
         ]}

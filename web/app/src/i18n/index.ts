@@ -78,27 +78,28 @@ export function chooseLanguage(chosen: Language): void {
 }
 
 const files = import.meta.glob<Record<string, string>>("./*/*.json", { import: "default" });
-const loading = new Map<Area, Promise<unknown>>();
-const loaded = new Map<Area, Texts<never>>();
+const loading = new Map<Area, Promise<Texts<Area>>>();
 const plurals = new Intl.PluralRules(language);
 
 /** Loads the texts of an area. A route does it together with its code. */
-export function loadTexts(area: Area): Promise<unknown> {
-  let promise = loading.get(area);
-  if (!promise) {
-    promise = Promise.resolve(files[`./${language}/${area}.json`]?.()).then((texts) =>
-      loaded.set(area, textsOf(texts ?? {}) as Texts<never>),
-    );
-    promise.catch(() => loading.delete(area));
-    loading.set(area, promise);
-  }
+export function loadTexts(area: Area): Promise<Texts<Area>> {
+  const known = loading.get(area);
+  if (known) return known;
+  const promise = Promise.resolve(files[`./${language}/${area}.json`]?.()).then((texts) => textsOf(texts ?? {}));
+  loading.set(area, promise);
+  promise.then(
+    // As React marks a promise: what is loaded is rendered at once.
+    (value) => Object.assign(promise, { status: "fulfilled", value }),
+    // Not at once, so that what waits for it shows the failure; who tries again later loads it again.
+    () => setTimeout(() => loading.delete(area), 1000),
+  );
   return promise;
 }
 
 /** The texts of an area; waits until they are loaded. */
 export function useTexts<A extends Area>(area: A): Texts<A> {
-  if (!loaded.has(area)) use(loadTexts(area));
-  return loaded.get(area) as unknown as Texts<A>;
+  // In every render: React renders a component again that has waited, and takes a call that is missing then for an error.
+  return use(loadTexts(area)) as unknown as Texts<A>;
 }
 
 function textsOf(texts: Record<string, string>): Texts<Area> {

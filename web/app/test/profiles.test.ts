@@ -72,6 +72,7 @@ describe("blocks and mutes", () => {
 
   test("from the menu of a post that leaves the list, a mute says what it did, and a block, too", async () => {
     const [ann, bob] = await Promise.all([member(browser, site, "ann"), member(browser, site, "bob")]);
+    await post(site, bob.page, "is below the menu");
     await post(site, bob.page, "leaves");
     await ann.page.goto("/explore?view=list");
     const card = main(ann.page).getByRole("article").filter({ hasText: "leaves" });
@@ -187,8 +188,16 @@ describe("profiles", () => {
   });
 
   test("other paths, and users who do not exist, are not found", async () => {
+    const { username } = await member(browser, site, "ann");
     const page = await visit(browser, site);
-    for (const path of ["/nowhere", "/@", "/@does_not_exist", "/nowhere/followers", "/@does_not_exist/followers"]) {
+    // A name without its sign is no profile, though there is such a user.
+    for (const path of [
+      `/${username}`,
+      `/${username}/followers`,
+      "/@",
+      "/@does_not_exist",
+      "/@does_not_exist/followers",
+    ]) {
       await page.goto(path);
       await page.getByText("Nothing is here").first().waitFor();
     }

@@ -5,6 +5,7 @@ import { type CacheSnapshot, WindowVirtualizer, type WindowVirtualizerHandle } f
 import { useTexts } from "../i18n";
 import { itemsOf, type Loaded } from "../query";
 import { Button } from "./button";
+import styles from "./page-list.module.css";
 import { Failure, Spinner } from "./states";
 
 interface PageListProps<Item> {
@@ -65,7 +66,7 @@ export function PageList<Item>({ query, keyOf = idOf, children, empty, skeleton,
   if (query.isError && !isReady) return <Failure error={query.error} onRetry={() => void query.refetch()} />;
   if (!isReady) return empty;
   return (
-    <section aria-label={label}>
+    <section aria-label={label} className={styles.list}>
       <WindowVirtualizer ref={list} onScroll={more} bufferSize={800} {...(sizes ? { cache: sizes } : {})}>
         {items.map((item, index) => (
           <div key={keyOf(item)}>{children(item, index)}</div>

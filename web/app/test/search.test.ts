@@ -1,9 +1,9 @@
-// Explore, search and suggestions, as people use them.
+// Search, as people use it.
 
 import type { Browser, CDPSession, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Server } from "../../packages/client/test/e2e/server.js";
-import { DESK, expectSound, member, PHONE, startBrowser, startSite, unique, visit } from "./harness.js";
+import { DESK, expectSound, member, PHONE, startBrowser, startSite, visit } from "./harness.js";
 import { main, write } from "./people.js";
 
 let site: Server;
@@ -245,54 +245,5 @@ describe("recent searches", () => {
     await field(page).click();
     expect(await page.getByRole("region", { name: "Recent searches" }).count()).toBe(0);
     await expectSound(page);
-  });
-});
-
-describe("suggested accounts", () => {
-  test("say who follows them, are followed in place, and do not come back when they are dismissed", async () => {
-    const [ann, bob, cho] = await Promise.all([
-      member(browser, site, "ann", { ...PHONE, locale: "ko-KR" }),
-      member(browser, site, "bob"),
-      member(browser, site, "cho"),
-    ]);
-    await write(site, ann.page, "PUT", `/users/@${bob.username}/follow`);
-    await write(site, bob.page, "PUT", `/users/@${cho.username}/follow`);
-    await write(site, bob.page, "PUT", `/users/@${author.username}/follow`);
-    await ann.page.goto("/explore");
-    const list = main(ann.page).getByRole("region", { name: "추천 계정" });
-    const card = list.getByRole("listitem").filter({ hasText: "bob님이 팔로우합니다" }).filter({ hasText: "cho" });
-    await card.waitFor();
-    await expectSound(ann.page);
-    await card.getByRole("button", { name: "팔로우 cho" }).click();
-    await card.getByRole("button", { name: "팔로잉 cho" }).waitFor();
-
-    const dismiss = list.getByRole("button", { name: "노을사진관님 다시 추천하지 않기" });
-    await dismiss.focus();
-    const stored = ann.page.waitForResponse("**/dismissal");
-    await ann.page.keyboard.press("Enter");
-    await dismiss.waitFor({ state: "detached" });
-    expect(await ann.page.evaluate(() => document.activeElement?.getAttribute("aria-label"))).toContain(
-      "다시 추천하지 않기",
-    );
-    await stored;
-    await ann.page.reload();
-    await list.waitFor();
-    expect(await dismiss.count()).toBe(0);
-  });
-
-  test("wide screens have them beside every page, others do not load that", async () => {
-    const { page } = await member(browser, site, unique("ann"), { viewport: { width: 1920, height: 1000 } });
-    await page.goto("/search?q=노을");
-    await page.getByRole("complementary").getByRole("region", { name: "Suggested for you" }).waitFor();
-    await main(page).getByText("서울숲나들이").waitFor();
-    await expectSound(page);
-    await page.setViewportSize({ width: 1199, height: 1000 });
-    await page.getByRole("complementary").waitFor({ state: "detached" });
-    const narrow = await visit(browser, site, { viewport: { width: 1199, height: 800 } });
-    const loaded: string[] = [];
-    narrow.on("request", (request) => loaded.push(request.url()));
-    await narrow.goto("/search?q=노을");
-    await main(narrow).getByText("서울숲나들이").waitFor();
-    expect(loaded.filter((url) => url.includes("/aside-"))).toEqual([]);
   });
 });

@@ -73,7 +73,7 @@ const shown = async (page: Page, texts: string[]) =>
 
 /** Chooses from the menu of a message. */
 async function choose(page: Page, text: string, item: string | RegExp): Promise<void> {
-  const row = bubble(page, text).last();
+  const row = bubble(page, text).first();
   await row.hover();
   await row.getByRole("button", { name: /Actions|메뉴/ }).click();
   await row.getByRole("menuitem", { name: item }).click();
@@ -241,7 +241,8 @@ describe("reading", () => {
     const { ann, bob, id } = await pair();
     await bob.page.goto("/");
     await bob.page.waitForFunction(() => document.title === "홈 · blegram");
-    const icon = () => bob.page.locator('link[rel="icon"][type="image/svg+xml"]').getAttribute("href");
+    const icon = () =>
+      bob.page.locator('link[rel="icon"][type="image/svg+xml"]').evaluate((link: HTMLLinkElement) => link.href);
     const plain = await icon();
     await send(ann, id, "first");
     await send(ann, id, "second");
@@ -311,15 +312,30 @@ describe("reading", () => {
   test("older messages are put above without moving what is read", async () => {
     const { ann, bob, id } = await pair(DESK);
     for (let sent = 0; sent < 90; sent++) await send(ann, id, `line ${sent} .`);
+    let release = () => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    await bob.page.route(/messages\?limit=100/, async (route) => {
+      await released;
+      await route.continue();
+    });
     await bob.page.goto(`/messages/${id}`);
     await bubble(bob.page, "line 89 .").waitFor();
+    await log(bob.page).hover();
+    await bob.page.mouse.wheel(0, -150);
+    await bob.page.getByText("최신 메시지로").waitFor();
+    const height = () => log(bob.page).evaluate((element) => element.scrollHeight);
+    const top = () =>
+      bubble(bob.page, "line 82 .").evaluate((element) => Math.round(element.getBoundingClientRect().top));
+    const before = { height: await height(), top: await top() };
+    release();
+    await until(height).toBeGreaterThan(2 * before.height);
+    await until(top).toBe(before.top);
+
+    // By keyboard to the beginning.
     await log(bob.page).focus();
-    for (let presses = 0; presses < 60 && (await bob.page.getByText("대화의 시작입니다").count()) === 0; presses++) {
-      await bob.page.keyboard.press("PageUp");
-      await bob.page.waitForFunction(
-        () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true)))),
-      );
-    }
+    await bob.page.keyboard.press("Home");
     await bob.page.getByText("대화의 시작입니다").waitFor();
     await bubble(bob.page, "안녕하세요").waitFor();
     await expectSound(bob.page);

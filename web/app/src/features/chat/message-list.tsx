@@ -83,6 +83,7 @@ export function MessageList({ conversation, me, thread, unsent, onReply, onEdit 
             shift={place.isPrepended}
             bufferSize={600}
             onScroll={place.onScroll}
+            onScrollEnd={place.onScrollEnd}
             onResize={place.onResize}
           >
             {(row: Row, index) => (

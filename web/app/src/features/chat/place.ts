@@ -16,6 +16,7 @@ interface Place {
   /** How many messages have arrived below since. */
   missed: number;
   onScroll: (offset: number) => void;
+  onScrollEnd: () => void;
   onResize: () => void;
   toEnd: () => void;
   showRow: (index: number) => void;
@@ -25,38 +26,50 @@ interface Place {
 export function usePlace(rows: Row[], more: (offset: number) => void): Place {
   const list = useRef<VirtualizerHandle>(null);
   const isAtEnd = useRef(true);
+  /** The row that the list scrolls to, which takes a moment: its index changes if rows are added before it. */
+  const goal = useRef<{ key: string; align: "start" | "center" }>(undefined);
   const [isAway, setAway] = useState(false);
   const [missed, setMissed] = useState(0);
 
-  const toEnd = useCallback(() => {
-    isAtEnd.current = true;
-    setAway(false);
-    setMissed(0);
-    list.current?.scrollToIndex(count.current - 1, { align: "end" });
-  }, []);
-
-  const count = useRef(0);
-  const known = useRef<{ first: string | undefined; last: string | undefined }>(undefined);
+  const known = useRef<{ first: string | undefined; last: string | undefined; count: number }>(undefined);
   const first = rows[0]?.key;
   const last = rows.at(-1);
-  const isPrepended =
-    known.current?.first !== undefined && first !== known.current.first && count.current < rows.length;
+  const { current: before } = known;
+  const isPrepended = before?.first !== undefined && first !== before.first && before.count < rows.length;
+
+  const toEnd = useCallback(() => {
+    isAtEnd.current = true;
+    goal.current = undefined;
+    setAway(false);
+    setMissed(0);
+    list.current?.scrollToIndex((known.current?.count ?? 0) - 1, { align: "end" });
+  }, []);
+  const goTo = useCallback((index: number, key: string, align: "start" | "center") => {
+    isAtEnd.current = false;
+    goal.current = { key, align };
+    list.current?.scrollToIndex(index, { align });
+  }, []);
 
   useLayoutEffect(() => {
-    const before = known.current;
-    const added = rows.length - 1 - rows.findLastIndex(({ key }) => key === before?.last);
-    known.current = { first, last: last?.key };
-    count.current = rows.length;
-    if (!before) {
+    const previous = known.current;
+    known.current = { first, last: last?.key, count: rows.length };
+    if (!previous) {
       const unread = rows.findIndex(({ startsUnread }) => startsUnread);
-      if (unread < 0) return toEnd();
-      isAtEnd.current = false;
-      list.current?.scrollToIndex(unread, { align: "start" });
-    } else if (before.last !== last?.key) {
-      if (isAtEnd.current || last?.isMine) toEnd();
-      else setMissed((missed) => missed + added);
+      const row = rows[unread];
+      return row ? goTo(unread, row.key, "start") : toEnd();
     }
-  }, [rows, first, last, toEnd]);
+    const isAdded = previous.last !== last?.key;
+    if (isAtEnd.current || (isAdded && last?.isMine)) return toEnd();
+    if (isAdded) {
+      const added = rows.length - 1 - rows.findLastIndex(({ key }) => key === previous.last);
+      setMissed((count) => count + added);
+    }
+    const { current: wanted } = goal;
+    if (wanted && previous.first !== first) {
+      const index = rows.findIndex(({ key }) => key === wanted.key);
+      if (index >= 0) goTo(index, wanted.key, wanted.align);
+    }
+  }, [rows, first, last, toEnd, goTo]);
 
   const onScroll = useCallback(
     (offset: number) => {
@@ -68,18 +81,23 @@ export function usePlace(rows: Row[], more: (offset: number) => void): Place {
     },
     [more],
   );
+  const onScrollEnd = useCallback(() => {
+    goal.current = undefined;
+  }, []);
   const onResize = useCallback(() => {
-    const { scrollSize = 0, viewportSize = 0 } = list.current ?? {};
+    const { scrollSize = 0, viewportSize = 0, scrollOffset = 0 } = list.current ?? {};
     isAtEnd.current ||= scrollSize <= viewportSize;
     if (isAtEnd.current) toEnd();
     // A first page may be shorter than the screen.
-    more(list.current?.scrollOffset ?? 0);
+    more(scrollOffset);
   }, [more, toEnd]);
+  const showRow = useCallback(
+    (index: number) => {
+      const row = rows[index];
+      if (row) goTo(index, row.key, "center");
+    },
+    [rows, goTo],
+  );
 
-  const showRow = useCallback((index: number) => {
-    isAtEnd.current = false;
-    list.current?.scrollToIndex(index, { align: "center" });
-  }, []);
-
-  return { list, isPrepended, isAway, missed, onScroll, onResize, toEnd, showRow };
+  return { list, isPrepended, isAway, missed, onScroll, onScrollEnd, onResize, toEnd, showRow };
 }

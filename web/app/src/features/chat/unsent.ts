@@ -2,6 +2,7 @@
 
 import type { CommandError, Draft, Message, PendingMessage } from "@blegram/client";
 import { skipToken, useQuery } from "@tanstack/react-query";
+import { useMemo } from "react";
 import { queries } from "../../query";
 
 export interface Unsent {
@@ -17,8 +18,11 @@ queries.setQueryDefaults(UNSENT, { gcTime: Infinity, staleTime: Infinity });
 
 /** The messages of a conversation that are not sent yet, in order. */
 export function useUnsent(conversation: string): Unsent[] {
-  const { data = [] } = useQuery<Unsent[]>({ queryKey: UNSENT, queryFn: skipToken });
-  return data.filter(({ draft }) => draft.conversation_id === conversation);
+  const { data } = useQuery<Unsent[]>({ queryKey: UNSENT, queryFn: skipToken });
+  return useMemo(
+    () => (data ?? []).filter(({ draft }) => draft.conversation_id === conversation),
+    [data, conversation],
+  );
 }
 
 function change(update: (unsent: Unsent[]) => Unsent[]): void {

@@ -176,7 +176,7 @@ describe("two people", () => {
     await choose(bob.page, "The exit", "답장");
     await field(bob.page).fill("고마워요");
     await bob.page.getByRole("button", { name: "보내기" }).click();
-    await ann.page.getByRole("button", { name: "Reply to ann: The exit is number 3" }).waitFor();
+    await ann.page.getByRole("button", { name: "Reply to: ann The exit is number 3" }).waitFor();
 
     await choose(ann.page, "고마워요", "Copy text");
     await ann.page.getByText("Copied.").waitFor();
@@ -306,7 +306,7 @@ describe("reading", () => {
     await bubble(bob.page, "news").waitFor();
     await until(() => pill.count()).toBe(0);
     // The quote has its text now.
-    await bob.page.getByRole("button", { name: "ann님에게 답장: the very first plan" }).waitFor();
+    await bob.page.getByRole("button", { name: "답장한 메시지: ann the very first plan" }).waitFor();
   });
 
   test("older messages are put above without moving what is read", async () => {

@@ -17,15 +17,11 @@ export function Quote({ id, message, onJump }: QuoteProps) {
   const name = message?.sender?.display_name ?? t("deleted_account");
   const text = message && summaryOf(message, t);
   return (
-    <button
-      type="button"
-      className={styles.quote}
-      aria-label={text ? t("quote", { name, text }) : t("quote_unknown")}
-      onClick={() => onJump(id)}
-    >
+    <button type="button" className={styles.quote} onClick={() => onJump(id)}>
       <Reply size={14} aria-hidden />
       {text ? (
         <span className={styles.text} dir="auto">
+          <span className="spoken">{t("quote")} </span>
           <strong>{name}</strong> {text}
         </span>
       ) : (

@@ -133,12 +133,21 @@ function useHighlight(
   { isTarget, onTargetShown }: Pick<MessageRowProps, "isTarget" | "onTargetShown">,
 ): boolean {
   const [isHighlighted, setHighlighted] = useState(false);
+  const shown = useRef(onTargetShown);
+  shown.current = onTargetShown;
   useEffect(() => {
     if (!isTarget) return;
-    element.current?.focus({ preventScroll: true });
+    let frame = 0;
+    // The virtual list hides a row until it is measured, and what is hidden cannot have the focus.
+    const focus = () => {
+      element.current?.focus({ preventScroll: true });
+      if (document.activeElement === element.current) shown.current();
+      else frame = requestAnimationFrame(focus);
+    };
     setHighlighted(true);
-    onTargetShown();
-  }, [element, isTarget, onTargetShown]);
+    focus();
+    return () => cancelAnimationFrame(frame);
+  }, [element, isTarget]);
   useEffect(() => {
     if (!isHighlighted) return;
     const timer = setTimeout(() => setHighlighted(false), HIGHLIGHT);

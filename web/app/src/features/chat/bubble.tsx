@@ -23,7 +23,7 @@ export function Bubble({ message, unsent, isMine }: BubbleProps) {
   if (message?.is_deleted) return <p className={styles.deleted}>{t("deleted_message")}</p>;
   const text = message?.text ?? unsent?.draft.text;
   return (
-    <div className={styles.content}>
+    <div className={`${styles.content} ${isMine ? styles.own : ""}`}>
       {message && message.media.length > 0 && <Images images={message.media} />}
       {unsent?.draft.media_ids && <WaitingImages ids={unsent.draft.media_ids} />}
       {text && (

@@ -351,18 +351,10 @@ describe("writing", () => {
     await field(ann.page).focus();
     await compose("반가워");
     await until(() => field(ann.page).inputValue()).toBe("반가워");
-    await input.send("Input.dispatchKeyEvent", {
-      type: "rawKeyDown",
-      key: "Process",
-      code: "Enter",
-      windowsVirtualKeyCode: 229,
-    });
-    await input.send("Input.dispatchKeyEvent", {
-      type: "keyUp",
-      key: "Enter",
-      code: "Enter",
-      windowsVirtualKeyCode: 13,
-    });
+    // As macOS reports it: Enter, handled by the input method.
+    const key = { key: "Enter", code: "Enter", windowsVirtualKeyCode: 229 };
+    await input.send("Input.dispatchKeyEvent", { type: "rawKeyDown", ...key });
+    await input.send("Input.dispatchKeyEvent", { type: "keyUp", ...key });
     expect(await field(ann.page).inputValue()).toBe("반가워");
     await compose("반가워요");
     await input.send("Input.insertText", { text: "반가워요" });

@@ -124,6 +124,8 @@ describe("two people", () => {
     await ann.page.getByText("bob is typing …").waitFor();
     await bob.page.getByRole("button", { name: "보내기" }).click();
     await bubble(ann.page, "네").waitFor();
+    // Screen readers are informed.
+    await ann.page.locator('[aria-live="polite"]').getByText("bob: 네").waitFor({ state: "attached" });
     await until(() => ann.page.getByText("bob is typing …").count()).toBe(0);
 
     await crash();
@@ -216,6 +218,9 @@ describe("two people", () => {
     const { ann, bob } = await pair();
     const photo = (name: string) => ({ name, mimeType: "image/png", buffer: Buffer.from(PHOTO) });
     await ann.page.locator('input[type="file"]').setInputFiles([photo("a.png"), photo("b.png")]);
+    const video = Buffer.from("\0\0\0\x18ftypmp42\0\0\0\0mp42isom", "latin1");
+    await ann.page.locator('input[type="file"]').setInputFiles({ name: "c.mp4", mimeType: "video/mp4", buffer: video });
+    await ann.page.getByRole("status").getByText(/video/i).waitFor();
     await ann.page.getByRole("button", { name: "Describe photo 1" }).click();
     await ann.page.getByRole("textbox", { name: "Description" }).fill("A sunset");
     await ann.page.getByRole("button", { name: "Save" }).click();

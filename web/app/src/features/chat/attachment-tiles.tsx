@@ -32,29 +32,22 @@ export function AttachmentTiles({ attachments, onRemove, onRetry, onDescribed }:
           const { key, preview, progress, media, error } = attachment;
           const number = index + 1;
           return (
-            <li key={key} className={styles.tile}>
+            <li key={key} className={`${styles.tile} ${error === undefined ? "" : styles.failed}`}>
               <img src={preview} alt={media?.alt ?? ""} className={media ? "" : styles.pending} />
-              {!media && !error && (
+              {!media && error === undefined && (
                 <progress
                   value={progress}
                   aria-label={t("uploading", { number, percent: Math.round(progress * 100) })}
                 />
               )}
               {error !== undefined && (
-                <>
-                  <span className={styles.error} role="alert" title={problemText(error)}>
-                    <span className="spoken">
-                      {t("upload_failed", { number })}: {problemText(error)}
-                    </span>
-                  </span>
-                  <IconButton
-                    icon={RotateCw}
-                    label={t("upload_again", { number })}
-                    className={styles.action}
-                    size={18}
-                    onClick={() => onRetry(attachment)}
-                  />
-                </>
+                <IconButton
+                  icon={RotateCw}
+                  label={t("upload_again", { number })}
+                  className={styles.action}
+                  size={18}
+                  onClick={() => onRetry(attachment)}
+                />
               )}
               {media && (
                 <IconButton
@@ -76,6 +69,14 @@ export function AttachmentTiles({ attachments, onRemove, onRetry, onDescribed }:
           );
         })}
       </ul>
+      {attachments.map(
+        ({ key, error }, index) =>
+          error !== undefined && (
+            <p key={key} className={styles.reason} role="alert">
+              {t("upload_failed", { number: index + 1 })}: {problemText(error)}
+            </p>
+          ),
+      )}
       {described && (
         <AltDialog
           media={described}

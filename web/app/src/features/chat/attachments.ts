@@ -4,7 +4,8 @@ import { AbortError, type Media } from "@blegram/client";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { queries } from "../../query";
 import { blegram } from "../../site";
-import { prepareImage } from "../media/prepare-image";
+import { toastError } from "../../ui/toast";
+import { prepareImage, UnsupportedImage } from "../media/prepare-image";
 
 export interface Attachment {
   key: string;
@@ -53,7 +54,11 @@ export function useAttachments(initial: Media[]) {
         if (media) queries.setQueryData(["media", media.id], media);
         change(key, { media, progress: 1 });
       } catch (error) {
-        if (!(error instanceof AbortError)) change(key, { error });
+        if (error instanceof UnsupportedImage) {
+          // To upload it again would not help.
+          setAttachments((all) => all.filter((attachment) => attachment.key !== key));
+          toastError(error);
+        } else if (!(error instanceof AbortError)) change(key, { error });
       } finally {
         uploads.current.delete(key);
       }

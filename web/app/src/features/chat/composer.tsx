@@ -1,7 +1,6 @@
 import type { Message } from "@blegram/client";
-import { ImagePlus, SendHorizontal, X } from "lucide-react";
+import { SendHorizontal, X } from "lucide-react";
 import {
-  type ChangeEvent,
   type ClipboardEvent,
   type FormEvent,
   type KeyboardEvent,
@@ -14,6 +13,7 @@ import { useTexts } from "../../i18n";
 import { IconButton } from "../../ui/button";
 import { hasTouchKeyboard } from "../../ui/media-query";
 import { toast } from "../../ui/toast";
+import { PhotoPicker } from "../media/photo-picker";
 import { useInstance } from "../session/session";
 import { AttachmentTiles } from "./attachment-tiles";
 import { useAttachments } from "./attachments";
@@ -45,7 +45,6 @@ export function Composer(props: ComposerProps) {
   const t = useTexts("chat");
   const { limits } = useInstance();
   const field = useRef<HTMLTextAreaElement>(null);
-  const picker = useRef<HTMLInputElement>(null);
   const [draft] = useState(() => (edited ? undefined : readDraft(me, conversation)));
   const [text, setText] = useState(edited?.text ?? draft?.text ?? "");
   const images = useAttachments(draft?.media ?? []);
@@ -107,11 +106,6 @@ export function Composer(props: ComposerProps) {
     event.preventDefault();
     addFiles(files);
   };
-  const onPick = ({ target }: ChangeEvent<HTMLInputElement>) => {
-    addFiles([...(target.files ?? [])]);
-    target.value = "";
-  };
-
   return (
     <div className={styles.composer}>
       {edited && (
@@ -134,12 +128,7 @@ export function Composer(props: ComposerProps) {
         />
       )}
       <form className={styles.line} onSubmit={submit}>
-        {!edited && (
-          <>
-            <IconButton icon={ImagePlus} label={t("add_images")} onClick={() => picker.current?.click()} />
-            <input ref={picker} type="file" accept="image/*" multiple hidden onChange={onPick} />
-          </>
-        )}
+        {!edited && <PhotoPicker label={t("add_images")} onPick={addFiles} />}
         <textarea
           ref={field}
           rows={1}

@@ -133,15 +133,15 @@ function useHighlight(
   { isTarget, onTargetShown }: Pick<MessageRowProps, "isTarget" | "onTargetShown">,
 ): boolean {
   const [isHighlighted, setHighlighted] = useState(false);
-  const shown = useRef(onTargetShown);
-  shown.current = onTargetShown;
+  const callback = useRef(onTargetShown);
+  callback.current = onTargetShown;
   useEffect(() => {
     if (!isTarget) return;
     let frame = 0;
     // The virtual list hides a row until it is measured, and what is hidden cannot have the focus.
     const focus = () => {
       element.current?.focus({ preventScroll: true });
-      if (document.activeElement === element.current) shown.current();
+      if (document.activeElement === element.current) callback.current();
       else frame = requestAnimationFrame(focus);
     };
     setHighlighted(true);

@@ -20,7 +20,7 @@ interface PeoplePickerProps {
 }
 
 /** As many as fit into a dialog; a longer search text finds others. */
-const SHOWN = 20;
+const PAGE_SIZE = 20;
 
 /** Chooses people by a search; before it, of those whom the user follows. */
 export function PeoplePicker({ chosen, onChange, except = [], limit }: PeoplePickerProps) {
@@ -33,8 +33,8 @@ export function PeoplePicker({ chosen, onChange, except = [], limit }: PeoplePic
     queryFn: async ({ signal }) => {
       const options = { signal };
       const page = q
-        ? await blegram.discovery.searchUsers({ q, limit: SHOWN }, options).page()
-        : await blegram.users.listFollowing(me, { limit: SHOWN }, options).page();
+        ? await blegram.discovery.searchUsers({ q, limit: PAGE_SIZE }, options).page()
+        : await blegram.users.listFollowing(me, { limit: PAGE_SIZE }, options).page();
       return page.items;
     },
     placeholderData: (previous) => previous,

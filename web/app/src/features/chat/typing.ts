@@ -8,7 +8,7 @@ import { useGateway } from "../realtime/realtime";
 const typingKey = (conversation: string) => ["typing", conversation] as const;
 
 /** It is reported again every three seconds. */
-const SHOWN_FOR = 6000;
+const EXPIRES_AFTER = 6000;
 const timers = new Map<string, ReturnType<typeof setTimeout>>();
 
 export function noteTyping(conversation: string, user: string): void {
@@ -16,7 +16,7 @@ export function noteTyping(conversation: string, user: string): void {
   clearTimeout(timers.get(key));
   timers.set(
     key,
-    setTimeout(() => stopTyping(conversation, user), SHOWN_FOR),
+    setTimeout(() => stopTyping(conversation, user), EXPIRES_AFTER),
   );
   queries.setQueryData<string[]>(typingKey(conversation), (users = []) =>
     users.includes(user) ? users : [...users, user],

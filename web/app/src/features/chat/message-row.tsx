@@ -65,7 +65,6 @@ export function MessageRow(props: MessageRowProps) {
         aria-label={time ? `${name}, ${clockTime(time)}` : name}
         data-no={message?.message_no}
         tabIndex={-1}
-        // The menu opens upwards in the lower half of the list.
         onPointerEnter={(event) => placeMenu(event.currentTarget)}
         onFocus={(event) => placeMenu(event.currentTarget)}
       >
@@ -156,9 +155,15 @@ function useHighlight(
   return isHighlighted;
 }
 
+/** About the height of the longest menu. */
+const MENU = 240;
+
+/** The menu opens above the row or below it, or over a row that leaves no room. */
 function placeMenu(row: HTMLElement): void {
   const list = row.closest('[role="log"]')?.getBoundingClientRect();
   if (!list) return;
   const { top, bottom } = row.getBoundingClientRect();
-  row.dataset["menu"] = (top + bottom) / 2 > (list.top + list.bottom) / 2 ? "up" : "down";
+  const above = top - list.top;
+  const below = list.bottom - bottom;
+  row.dataset["menu"] = Math.max(above, below) < MENU ? "over" : above > below ? "up" : "down";
 }

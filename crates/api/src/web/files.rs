@@ -47,8 +47,9 @@ impl Files {
     pub(super) fn open(files: WebFiles) -> Result<Self, InvalidWebApp> {
         match files {
             WebFiles::Embedded(files) => {
-                let file = |(name, content)| (name, Embedded::new(content));
-                Ok(Self::Embedded(files.into_iter().map(file).collect()))
+                // Bundlers leave files for other tools, such as `.vite/manifest.json`.
+                let served = files.into_iter().filter(|(name, _)| is_name(name));
+                Ok(Self::Embedded(served.map(|(name, content)| (name, Embedded::new(content))).collect()))
             }
             WebFiles::Folder(root) => {
                 let mut names = Vec::new();

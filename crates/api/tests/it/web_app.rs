@@ -25,7 +25,7 @@ const SCRIPT: &str = "assets/index-3f2a.js";
 /// Files as a bundler writes them, and some whose paths belong to the API.
 pub(crate) fn files() -> WebFiles {
     let script: &'static [u8] = "console.log('안녕');\n".repeat(100).leak().as_bytes();
-    let files: [(&str, &[u8]); 9] = [
+    let files: [(&str, &[u8]); 10] = [
         ("index.html", INDEX.as_bytes()),
         (SCRIPT, script),
         ("assets/small-1.css", b"p{}"),
@@ -34,6 +34,7 @@ pub(crate) fn files() -> WebFiles {
         ("manifest.webmanifest", b"{}"),
         ("favicon.svg", b"<svg/>"),
         (".well-known/assetlinks.json", b"[]"),
+        (".vite/manifest.json", b"{}"),
         ("docs/index.html", b"not this"),
     ];
     WebFiles::Embedded(files.to_vec())
@@ -277,7 +278,9 @@ async fn other_files_are_revalidated_and_never_hide_the_api() {
     }
     let docs = browse(&t, "/docs").await.text();
     assert!(docs.contains("swagger-ui") && !docs.contains("not this"), "{docs}");
-    assert!(browse(&t, "/docs/index.html").await.status.is_client_error());
+    for path in ["/docs/index.html", "/.vite/manifest.json"] {
+        assert!(browse(&t, path).await.status.is_client_error(), "{path}");
+    }
 }
 
 #[tokio::test]

@@ -29,12 +29,21 @@ export function Menu({ items, label, icon = Ellipsis, children }: MenuProps) {
 
   useEffect(() => {
     if (!isOpen) return;
+    place(box.current);
     buttonsIn(box.current)[0]?.focus();
+    const away = () => setOpen(false);
     const outside = (event: PointerEvent) => {
       if (!box.current?.contains(event.target as Node)) setOpen(false);
     };
     document.addEventListener("pointerdown", outside);
-    return () => document.removeEventListener("pointerdown", outside);
+    // It does not move with its button.
+    window.addEventListener("scroll", away, { passive: true });
+    window.addEventListener("resize", away);
+    return () => {
+      document.removeEventListener("pointerdown", outside);
+      window.removeEventListener("scroll", away);
+      window.removeEventListener("resize", away);
+    };
   }, [isOpen]);
 
   const close = () => {
@@ -71,7 +80,7 @@ export function Menu({ items, label, icon = Ellipsis, children }: MenuProps) {
         {children}
       </IconButton>
       {isOpen && (
-        <div id={id} role="menu" className={styles.menu} aria-label={label ?? t("more")}>
+        <div id={id} role="menu" popover="manual" className={styles.menu} aria-label={label ?? t("more")}>
           {entries.map(({ label: name, icon: Icon, danger, onSelect }) => (
             <button
               key={name}
@@ -92,6 +101,23 @@ export function Menu({ items, label, icon = Ellipsis, children }: MenuProps) {
       )}
     </div>
   );
+}
+
+/** Space between a menu and its button, and the edges of the window. */
+const GAP = 4;
+
+/** Shows the menu above everything, below its button, or above it where there is more room. */
+function place(box: HTMLElement | null): void {
+  const menu = box?.querySelector<HTMLElement>('[role="menu"]');
+  if (!box || !menu) return;
+  // Older browsers show it at the same place, but not above everything.
+  menu.showPopover?.();
+  const button = box.getBoundingClientRect();
+  const { width, height } = menu.getBoundingClientRect();
+  const isBelow = button.bottom + GAP + height <= window.innerHeight || button.top < window.innerHeight / 2;
+  const top = isBelow ? button.bottom + GAP : button.top - GAP - height;
+  menu.style.top = `${Math.max(GAP, top)}px`;
+  menu.style.left = `${Math.max(GAP, Math.min(button.right, window.innerWidth - GAP) - width)}px`;
 }
 
 function buttonsIn(box: HTMLElement | null): HTMLElement[] {

@@ -145,14 +145,25 @@ describe("reading", () => {
     expect(await page.evaluate(() => document.querySelectorAll("*").length)).toBeLessThan(2500);
 
     await page.evaluate(() => window.scrollTo(0, document.documentElement.scrollHeight / 2));
-    const middle = articles.nth(Math.floor((await articles.count()) / 2));
-    await middle.scrollIntoViewIfNeeded();
-    const text = (await middle.textContent())?.match(/\d-\d+ /)?.[0] ?? "";
-    const shown = page.getByRole("article").filter({ hasText: text }).first();
+    /** The text of a post in the middle of the screen; empty while there is none. */
+    const middle = () =>
+      page.evaluate(
+        () =>
+          document
+            .elementFromPoint(150, 400)
+            ?.closest("article")
+            ?.textContent?.match(/\d-\d+ /)?.[0] ?? "",
+      );
+    await expect.poll(middle).not.toBe("");
+    const shown = page
+      .getByRole("article")
+      .filter({ hasText: await middle() })
+      .first();
+    const link = shown.getByRole("link", { name: "Comment", exact: true });
+    await link.hover();
     const place = async () => (await shown.boundingBox())?.y ?? Number.NaN;
-    await shown.getByRole("link", { name: "Comment", exact: true }).hover();
     const before = await place();
-    await shown.getByRole("link", { name: "Comment", exact: true }).click();
+    await link.click();
     await page.getByRole("heading", { name: "Post" }).waitFor();
     expect(await page.evaluate(() => window.scrollY)).toBe(0);
     await page.goBack();
@@ -381,7 +392,7 @@ describe("realtime", () => {
     await page.getByText(/^Reply to/).waitFor();
     await page.keyboard.type("And a reply");
     await page.getByRole("button", { name: "Send" }).click();
-    await page.getByText("And a reply").waitFor();
+    await page.getByRole("article").getByText("And a reply").waitFor();
     const reply = await author.comments.create(id, { text: "From another device", parent_id: parent });
     await page.getByText("From another device", { exact: true }).waitFor();
     await page

@@ -52,12 +52,7 @@ export function PageList<Item>({ query, keyOf = idOf, children, empty, skeleton,
       if (cache) places.set(entry, { offset: window.scrollY, sizes: cache, count: counted.current });
     };
     window.addEventListener("scroll", remember, { passive: true });
-    return () => {
-      window.removeEventListener("scroll", remember);
-      // Items that were measured after the last scroll: the offset is of these sizes.
-      const [place, cache] = [places.get(entry), list.current?.cache];
-      if (place && cache) places.set(entry, { ...place, sizes: cache, count: counted.current });
-    };
+    return () => window.removeEventListener("scroll", remember);
   }, [entry, isReady]);
   const counted = useRef(0);
   counted.current = items.length;

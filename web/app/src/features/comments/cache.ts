@@ -5,7 +5,8 @@ import type { Comment } from "@blegram/client";
 import { changeItems, type Loaded, queries } from "../../query";
 
 export const commentsKey = (post: string) => ["comments", "post", post] as const;
-export const repliesKey = (comment: string) => ["comments", "replies", comment] as const;
+export const REPLIES = ["comments", "replies"] as const;
+export const repliesKey = (comment: string) => [...REPLIES, comment] as const;
 
 const listOf = ({ parent_id, post_id }: Comment) => (parent_id ? repliesKey(parent_id) : commentsKey(post_id));
 
@@ -32,9 +33,21 @@ function isFirst(change: string): boolean {
  * others; one's own (`isMine`) is shown at once.
  */
 export function addComment(comment: Comment, isMine: boolean): void {
-  queries.setQueryData<Loaded<Comment>>(listOf(comment), (data) => data && appendComment(data, comment, isMine));
+  const list = listOf(comment);
+  queries.setQueryData<Loaded<Comment>>(list, (data) => data && appendComment(data, comment, isMine));
+  void loadAgain(list);
   if (!isFirst(`created ${comment.id}`) || !comment.parent_id) return;
   changeComment(comment.parent_id, (parent) => ({ ...parent, reply_count: parent.reply_count + 1 }));
+}
+
+/** What is being loaded may be older than an event: it is loaded again. */
+async function loadAgain(queryKey: readonly unknown[]): Promise<void> {
+  const list = { queryKey, exact: true };
+  const state = queries.getQueryState(queryKey);
+  if (state?.fetchStatus !== "fetching") return;
+  // A first load is not started again unless it is cancelled.
+  if (state.data === undefined) await queries.cancelQueries(list);
+  await queries.invalidateQueries(list);
 }
 
 export function appendComment(data: Loaded<Comment>, comment: Comment, isMine: boolean): Loaded<Comment> {

@@ -2,8 +2,9 @@
 
 import type { Comment } from "@blegram/client";
 import { queries } from "../../query";
+import { onSubscribed } from "../posts/on-subscribed";
 import type { Listen } from "../realtime/realtime";
-import { addComment, changeComment, removeComment } from "./cache";
+import { addComment, changeComment, commentsKey, REPLIES, removeComment } from "./cache";
 
 /** The latest comment of another user on a post, which the page of the post announces. */
 export const latestKey = (post: string) => ["latest-comment", post] as const;
@@ -19,10 +20,11 @@ export const listenToComments: Listen = (gateway, me) => {
     if (comment_id) removeComment(comment_id);
   });
 
-  let wasConnected = false;
-  gateway.on("connected", () => {
-    // What happened meanwhile is not repeated. New comments are the last ones, so what is read does not move.
-    if (wasConnected) void queries.invalidateQueries({ queryKey: ["comments"] });
-    wasConnected = true;
+  onSubscribed(gateway, (topic) => {
+    // The comments of a post on the screen. New ones are the last ones, so what is read does not move.
+    const post = topic.startsWith("post:") && topic.slice("post:".length);
+    if (!post || !queries.getQueryState(commentsKey(post))) return;
+    void queries.invalidateQueries({ queryKey: commentsKey(post) });
+    void queries.invalidateQueries({ queryKey: REPLIES });
   });
 };

@@ -4,6 +4,7 @@ import { queries } from "../../query";
 import type { Listen } from "../realtime/realtime";
 import { changePost, postKey, removeFromList, updatePost } from "./cache";
 import { announce, announceMany, lookForNewer, withdraw } from "./newer";
+import { onSubscribed } from "./on-subscribed";
 import { listOf } from "./topic-names";
 
 export const listenToPosts: Listen = (gateway, me) => {
@@ -28,14 +29,15 @@ export const listenToPosts: Listen = (gateway, me) => {
   gateway.on("topic.revoked", ({ topic }) => {
     if (topic.startsWith("post:")) void queries.invalidateQueries({ queryKey: postKey(topic.slice("post:".length)) });
   });
+  onSubscribed(gateway, (topic) => {
+    const list = listOf(topic);
+    if (list) void lookForNewer(list);
+  });
 
-  // What happened while there was no connection, is not repeated.
+  // What happened while there was no connection is not repeated.
   let wasConnected = false;
   gateway.on("connected", () => {
-    if (wasConnected) {
-      void lookForNewer();
-      void queries.invalidateQueries({ queryKey: ["post"] });
-    }
+    if (wasConnected) void queries.invalidateQueries({ queryKey: ["post"] });
     wasConnected = true;
   });
 };

@@ -94,5 +94,6 @@ function change(topic: string, update: (newer: Newer, list: Loaded<Post>) => New
   if (list && data) queries.setQueryData<Newer>(newerKey(list), (newer = NONE) => update(newer, data));
 }
 
-/** Looks for new posts of the lists on the screen. */
-export const lookForNewer = () => queries.invalidateQueries({ queryKey: ["newer-posts"] });
+/** Looks for new posts of a list: at once if it is on the screen. */
+export const lookForNewer = (list: readonly unknown[]) =>
+  queries.invalidateQueries({ queryKey: newerKey(list), exact: true });

@@ -63,6 +63,8 @@ function isOfFirstPage(id: string, modules: Modules): boolean {
 }
 
 export default defineConfig({
+  // The site may be below a path that only its operator knows. The server completes the addresses in the document.
+  base: "./",
   plugins: [icons, react()],
   build: {
     outDir: "../dist",

@@ -6,6 +6,7 @@ import { useIsConnected } from "./features/realtime/realtime";
 import { useMe } from "./features/session/session";
 import { loadTexts, useTexts } from "./i18n";
 import styles from "./shell.module.css";
+import { serverPage } from "./site";
 import { Avatar } from "./ui/avatar";
 import { ButtonLink } from "./ui/button";
 import { useIsWide } from "./ui/wide";
@@ -73,7 +74,7 @@ function Navigation() {
   return (
     <nav className={styles.nav} aria-label={t("navigation")}>
       <Link to="/" className={styles.brand} aria-label="blegram">
-        <img src={`${import.meta.env.BASE_URL}icons/icon.svg`} alt="" width={32} height={32} />
+        <img src={serverPage("/icons/icon.svg")} alt="" width={32} height={32} />
         <span>blegram</span>
       </Link>
       <ul>

@@ -1,5 +1,7 @@
 // The icon of the browser's tab, and of the installed app, says that something is unread.
 
+import { serverPage } from "../../site";
+
 const SIZE = 64;
 let original: string | undefined;
 
@@ -18,7 +20,7 @@ const marked = drawMarked();
 
 async function drawMarked(): Promise<string> {
   const icon = new Image(SIZE, SIZE);
-  icon.src = `${import.meta.env.BASE_URL}icons/icon.svg`;
+  icon.src = serverPage("/icons/icon.svg");
   await icon.decode();
   const canvas = document.createElement("canvas");
   canvas.width = SIZE;

@@ -1,5 +1,6 @@
 import { type ReactNode, useEffect } from "react";
 import { Link } from "react-router";
+import { serverPage } from "../../site";
 import { setTitle } from "../../ui/title";
 import styles from "./entrance.module.css";
 import { useInstance } from "./session";
@@ -11,7 +12,7 @@ export function Entrance({ title, children, foot }: { title: string; children: R
   return (
     <div className={styles.page}>
       <Link to="/" className={styles.brand}>
-        <img src={`${import.meta.env.BASE_URL}icons/icon.svg`} alt="" width={44} height={44} />
+        <img src={serverPage("/icons/icon.svg")} alt="" width={44} height={44} />
         <span dir="auto">{name}</span>
       </Link>
       <div className={styles.card}>

@@ -1,0 +1,1 @@
+var e={step:`_step_scl30_1`,qr:`_qr_scl30_5`,secret:`_secret_scl30_13`,codes:`_codes_scl30_25`,buttons:`_buttons_scl30_35`,after:`_after_scl30_42`};export{e as t};

@@ -1,0 +1,1 @@
+function e(e){if(!e?.startsWith(`/`))return`/`;let t=`http://site.invalid`,n=URL.canParse(e,t)?new URL(e,t):void 0;return n?.origin!==t||n.pathname.startsWith(`//`)||/^\/(login|signup|forgot-password)(\/|$)/.test(n.pathname)?`/`:n.pathname+n.search+n.hash}export{e as t};

@@ -1,0 +1,1 @@
+var e={forgot:`_forgot_e152g_1`,other:`_other_e152g_12`,or:`_or_e152g_16`,providers:`_providers_e152g_32`,warning:`_warning_e152g_38`,methods:`_methods_e152g_44`,hint:`_hint_e152g_50`,code:`_code_e152g_55`};export{e as t};

@@ -1,0 +1,1 @@
+var e={part:`_part_e1jct_1`,choice:`_choice_e1jct_2`,title:`_title_e1jct_7`,lead:`_lead_e1jct_14`,row:`_row_e1jct_19`,text:`_text_e1jct_27`,name:`_name_e1jct_32`,badge:`_badge_e1jct_40`,note:`_note_e1jct_49`,option:`_option_e1jct_66`,relations:`_relations_e1jct_85`,buttons:`_buttons_e1jct_90`,facts:`_facts_e1jct_97`};export{e as t};

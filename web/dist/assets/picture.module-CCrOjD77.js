@@ -1,0 +1,1 @@
+var e={picture:`_picture_1abj7_1`,buttons:`_buttons_1abj7_9`,editor:`_editor_1abj7_15`,canvas:`_canvas_1abj7_23`,zoom:`_zoom_1abj7_42`};export{e as t};

@@ -16,12 +16,12 @@ const SIZES = { phone: { width: 390, height: 844 }, desk: { width: 1280, height:
 
 /** What docs/pictures shows: name, page, size, language, colours. */
 const CHOSEN = [
-  ["home", "home", "desk", "en", "light"],
+  ["home", "home", "desk", "ko", "dark"],
   ["home-phone", "home", "phone", "ko", "dark"],
   ["post-phone", "post", "phone", "en", "light"],
-  ["chat", "chat", "desk", "ko", "light"],
+  ["chat", "chat", "desk", "en", "light"],
   ["profile-phone", "profile", "phone", "ko", "light"],
-  ["explore", "explore", "desk", "en", "dark"],
+  ["explore", "explore", "desk", "en", "light"],
 ];
 
 const browser = await chromium.launch({
@@ -68,7 +68,8 @@ async function pagesOf(context) {
   const { items: conversations } = await get("/conversations").catch(() => ({}));
   if (!conversations) return { ...pages, login: "/login", signup: "/signup", forgot: "/forgot-password" };
   const chat = conversations.find(({ kind }) => kind === "group") ?? conversations[0];
-  const sections = ["profile", "account", "security", "sessions", "privacy", "appearance", "about"];
+  const sections = ["profile", "username", "email", "storage", "password", "second-factor", "sessions"];
+  sections.push("logins", "privacy", "blocked", "muted", "language", "appearance", "delete", "about");
   return {
     ...pages,
     new: "/new",
@@ -84,8 +85,23 @@ async function pagesOf(context) {
 
 async function take(context, path, file) {
   const page = await context.newPage();
-  await page.goto(path, { waitUntil: "networkidle" });
-  await page.evaluate(() => Promise.all([...document.images].map((image) => image.decode().catch(() => {}))));
+  page.setDefaultTimeout(5_000);
+  await page.goto(path);
+  await page.locator("h1").first().waitFor();
+  // What is visible has loaded, or will not.
+  await page
+    .waitForFunction(() =>
+      [...document.images].every((image) => image.complete || image.getBoundingClientRect().top > innerHeight),
+    )
+    .catch(() => {});
+  await page.evaluate(() =>
+    Promise.all([...document.images].filter((image) => image.complete).map((image) => image.decode().catch(() => {}))),
+  );
+  await page
+    .locator('[role="status"] svg, [class*="skeleton"]')
+    .first()
+    .waitFor({ state: "detached" })
+    .catch(() => {});
   await page.screenshot({ path: file, type: "jpeg", quality: 82 });
   await page.close();
 }

@@ -4,7 +4,7 @@
 import { isTemporary, Problem } from "@blegram/client";
 import { type InfiniteData, MutationCache, QueryCache, QueryClient, useInfiniteQuery } from "@tanstack/react-query";
 
-/** The key of the account that is logged in; its data is `null` if nobody is. */
+/** The key of the account that is logged in; its data is `null` for visitors. */
 export const ME = ["me"] as const;
 
 export const queries = new QueryClient({
@@ -58,7 +58,7 @@ export function pages<Item>(queryKey: readonly unknown[], list: List<Item>) {
   };
 }
 
-/** Reads a list page by page: `usePages(["posts", "list", "home"], (...args) => blegram.timelines.home(...args))`. */
+/** Reads a list page by page: `usePages(postsKey("home"), (...args) => blegram.timelines.home(...args))`. */
 export function usePages<Item>(queryKey: readonly unknown[], list: List<Item>, options: { enabled?: boolean } = {}) {
   return useInfiniteQuery({ ...pages(queryKey, list), ...options });
 }

@@ -9,7 +9,7 @@ import styles from "./shell.module.css";
 import { serverPage } from "./site";
 import { Avatar } from "./ui/avatar";
 import { ButtonLink } from "./ui/button";
-import { useIsWide } from "./ui/wide";
+import { useIsWide } from "./ui/media-query";
 
 /** Pages without navigation: one thing to do. */
 const BARE = ["/login", "/signup", "/forgot-password"];

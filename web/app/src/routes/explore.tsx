@@ -6,8 +6,8 @@ import { PostViews } from "../features/people/post-views";
 import { postsKey } from "../features/posts/cache";
 import { useTexts } from "../i18n";
 import { blegram } from "../site";
+import { useIsWide } from "../ui/media-query";
 import { Page } from "../ui/page";
-import { useIsWide } from "../ui/wide";
 
 /** What there is to see beyond the accounts that one follows. */
 export default function Explore() {

@@ -6,8 +6,8 @@ import { SearchResults } from "../features/discovery/search-results";
 import { searchTextOf } from "../features/discovery/search-text";
 import { Trends } from "../features/discovery/trends";
 import { useTexts } from "../i18n";
+import { useIsWide } from "../ui/media-query";
 import { Page } from "../ui/page";
-import { useIsWide } from "../ui/wide";
 
 /** `/search?q=…&type=…`; without a text, what was searched for before. */
 export default function SearchPage() {

@@ -16,5 +16,8 @@ export function useMediaQuery(query: string): boolean {
 /** The navigation is a rail: there is room for two columns. The same width is in `shell.module.css`. */
 export const useIsDesk = () => useMediaQuery("(min-width: 720px)");
 
+/** There is room for something beside the page. The same width is in `shell.module.css`. */
+export const useIsWide = () => useMediaQuery("(min-width: 1200px)");
+
 /** The keyboard is on the screen: Enter breaks the line there. */
 export const hasTouchKeyboard = () => matchMedia("(hover: none) and (pointer: coarse)").matches;

@@ -9,7 +9,7 @@ import { Photo } from "../media/photo";
 import styles from "./bubble.module.css";
 import type { Unsent } from "./unsent";
 
-const ImageViewer = lazy(() => import("./image-viewer"));
+const PhotoViewer = lazy(() => import("../media/photo-viewer"));
 
 interface BubbleProps {
   message: Message | undefined;
@@ -54,7 +54,7 @@ function Images({ images }: { images: Media[] }) {
       ))}
       {opened !== undefined && (
         <Suspense>
-          <ImageViewer images={images} start={opened} onClose={() => setOpened(undefined)} />
+          <PhotoViewer media={images} start={opened} onClose={() => setOpened(undefined)} />
         </Suspense>
       )}
     </div>

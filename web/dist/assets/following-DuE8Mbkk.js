@@ -1,1 +1,0 @@
-import{t as e}from"./follow-page-BewvXi9u.js";import{ln as t}from"./first-CKZWgynX.js";var n=t();function r(){return(0,n.jsx)(e,{side:`following`})}export{r as default};

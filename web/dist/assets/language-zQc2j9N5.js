@@ -1,1 +1,0 @@
-import{Ct as e,Dt as t,bt as n,ln as r,xt as i}from"./first-CKZWgynX.js";import{t as a}from"./parts-DFB3JC6-.js";var o=r();function s(){let r=t(`settings`),s=Object.keys(n).map(e=>({value:e,label:n[e],lang:e}));return(0,o.jsx)(a,{label:r(`language`),value:e,options:s,onChange:i})}export{s as default};

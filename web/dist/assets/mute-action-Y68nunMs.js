@@ -1,1 +1,0 @@
-import{Dt as e,nt as t}from"./first-CKZWgynX.js";import{o as n}from"./relations-Dm5u6n-q.js";function r(r){let i=e(`people`),a=n(r),o=r.display_name;return async function e(n){try{await a.mutateAsync(n),n?t(i(`muted`,{name:o}),{label:i(`unmute`),run:()=>void e(!1)}):t(i(`unmuted`,{name:o}))}catch{}}}export{r as t};

@@ -1,1 +1,0 @@
-import{t as e}from"./settings-page-BEm-eaWh.js";import{ln as t}from"./first-CKZWgynX.js";var n=t();function r(){return(0,n.jsx)(e,{})}export{r as default};

@@ -1,1 +1,0 @@
-import{en as e,ln as t}from"./first-CKZWgynX.js";import{t as n}from"./settings-page-BEm-eaWh.js";var r=t();function i(){return(0,r.jsx)(n,{id:e().section})}export{i as default};

@@ -16,6 +16,7 @@ import type posts from "./en/posts.json";
 import type problems from "./en/problems.json";
 import type reports from "./en/reports.json";
 import type settings from "./en/settings.json";
+import { timeAgoIn } from "./time-ago";
 
 export const LANGUAGES = { ko: "한국어", en: "English" } as const;
 export type Language = keyof typeof LANGUAGES;
@@ -128,24 +129,5 @@ export const shortNumber = (count: number) => compact.format(count);
 const exact = new Intl.DateTimeFormat(language, { dateStyle: "long", timeStyle: "short" });
 export const fullTime = (at: string | number | Date) => exact.format(new Date(at));
 
-const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "short" });
-const day = new Intl.DateTimeFormat(language, { month: "short", day: "numeric" });
-const dayOfYear = new Intl.DateTimeFormat(language, { year: "numeric", month: "short", day: "numeric" });
-const STEPS = [
-  ["minute", 60, 60],
-  ["hour", 3600, 24],
-  ["day", 86_400, 7],
-] as const;
-
-/** How long ago something was, or the date if that is more than a week. A clock that is wrong shows nothing in the future. */
-export function timeAgo(at: string, now = Date.now()): string {
-  const time = new Date(at);
-  const seconds = Math.max(0, (now - time.getTime()) / 1000);
-  // "now"; of a minute, some languages say "this minute".
-  if (seconds < 60) return relative.format(0, "second");
-  for (const [unit, size, limit] of STEPS) {
-    const count = Math.floor(seconds / size);
-    if (count < limit) return relative.format(-count, unit);
-  }
-  return (time.getFullYear() === new Date(now).getFullYear() ? day : dayOfYear).format(time);
-}
+/** How long ago something was, or the date if that is a week or more. */
+export const timeAgo = timeAgoIn(language);

@@ -1,7 +1,7 @@
 // Days and times of the day, as the language writes them and where the device is.
 
 import { language } from "../i18n";
-import { dayOf } from "./day-of";
+import { dayOf } from "../i18n/day-of";
 
 const clock = new Intl.DateTimeFormat(language, { hour: "numeric", minute: "2-digit" });
 const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });

@@ -1,7 +1,7 @@
 // What the list of messages shows: the stored messages, then those that are not sent yet.
 
 import type { Message } from "@blegram/client";
-import { dayOf } from "../../ui/day-of";
+import { dayOf } from "../../i18n/day-of";
 import type { Unsent } from "./unsent";
 
 export interface Row {

@@ -1,1 +1,0 @@
-export{t as Confirm}from"./dialog-Da7_yOYa.js";

@@ -1,0 +1,1 @@
+export{t as Confirm}from"./dialog-CfvcIY-p.js";

@@ -1,1 +1,0 @@
-import{t as e}from"./follow-page-C-5jPS3k.js";import{dn as t}from"./first-C8_JwRRx.js";var n=t();function r(){return(0,n.jsx)(e,{side:`following`})}export{r as default};

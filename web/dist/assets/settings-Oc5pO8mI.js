@@ -1,1 +1,0 @@
-import{t as e}from"./settings-page-B0a2aC4l.js";import{dn as t}from"./first-C8_JwRRx.js";var n=t();function r(){return(0,n.jsx)(e,{})}export{r as default};

@@ -1,1 +1,0 @@
-import{dn as e,nn as t}from"./first-C8_JwRRx.js";import{t as n}from"./settings-page-B0a2aC4l.js";var r=e();function i(){return(0,r.jsx)(n,{id:t().section})}export{i as default};

@@ -13,6 +13,8 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 120_000,
           maxWorkers: 2,
+          // Two browsers and a server on a machine of CI: what fails twice is no matter of timing.
+          retry: process.env["CI"] ? 1 : 0,
         },
       },
     ],

@@ -31,7 +31,7 @@ describe("the list", () => {
     expect(await page.getByRole("link", { name: "Privacy" }).getAttribute("aria-current")).toBe("page");
 
     await page.setViewportSize(PHONE.viewport);
-    expect(await page.getByRole("navigation", { name: "Settings" }).count()).toBe(0);
+    await page.getByRole("navigation", { name: "Settings" }).waitFor({ state: "detached" });
     await page.goto("/settings");
     await page.getByRole("navigation", { name: "Settings" }).waitFor();
     expect(await page.getByLabel("Name").count()).toBe(0);

@@ -62,8 +62,13 @@ export async function connect(me: Account | null): Promise<void> {
   change({ gateway });
 }
 
+/** Milliseconds until a session that was replaced is no longer that of the browser. */
+const REPLACED = 1000;
+
 /** The session of the gateway has ended. If the account has another one by now, such as after a login in another tab, connects with it. */
 async function reconnect(me: Account): Promise<void> {
+  // The response with the new cookie may still be on its way to the browser.
+  await new Promise((resolve) => setTimeout(resolve, REPLACED));
   await queries.invalidateQueries({ queryKey: ME });
   const now = queries.getQueryData<Account | null>(ME);
   if (owner !== me.id || now?.id !== me.id) return;

@@ -1,1 +1,0 @@
-import{t as e}from"./follow-page-reTBZmul.js";import{fn as t}from"./first-BRJFrFPO.js";var n=t();function r(){return(0,n.jsx)(e,{side:`followers`})}export{r as default};

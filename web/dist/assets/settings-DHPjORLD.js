@@ -1,1 +1,0 @@
-import{t as e}from"./settings-page-D9fUdPJe.js";import{fn as t}from"./first-BRJFrFPO.js";var n=t();function r(){return(0,n.jsx)(e,{})}export{r as default};

@@ -63,7 +63,10 @@ export function MessageMenu({ message, conversation, isMine, onReply, onEdit }: 
       )}
       {asked === "report" && (
         <Suspense>
-          <ReportDialog subject={{ type: "message", id: message.id }} onClose={close} />
+          <ReportDialog
+            subject={{ type: "message", id: message.id, ...(message.sender && { author: message.sender }) }}
+            onClose={close}
+          />
         </Suspense>
       )}
     </>

@@ -1,0 +1,1 @@
+import{Nt as e,sn as t}from"./first-D-mh_HMN.js";var n=t({queryKey:[`factors`],queryFn:({signal:t})=>e.secondFactor.list({signal:t}),staleTime:0}),r=t({queryKey:[`identities`],queryFn:({signal:t})=>e.auth.listIdentities({signal:t}),staleTime:0});export{r as n,n as t};

@@ -1,0 +1,1 @@
+export{t as Confirm}from"./dialog-gUlhGdSn.js";

@@ -1,1 +1,0 @@
-export{t as Confirm}from"./dialog-BAzqrZnH.js";

@@ -1,1 +1,0 @@
-import{t as e}from"./follow-page-Mw1k9n0N.js";import{fn as t}from"./first-BdEI0Ekb.js";var n=t();function r(){return(0,n.jsx)(e,{side:`followers`})}export{r as default};

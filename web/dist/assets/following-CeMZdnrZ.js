@@ -1,0 +1,1 @@
+import{t as e}from"./follow-page-C_HC2e9l.js";import{fn as t}from"./first-D-mh_HMN.js";var n=t();function r(){return(0,n.jsx)(e,{side:`following`})}export{r as default};

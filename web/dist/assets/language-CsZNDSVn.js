@@ -1,0 +1,1 @@
+import{Ct as e,St as t,Tt as n,fn as r,kt as i}from"./first-D-mh_HMN.js";import{t as a}from"./parts-BeRAwYVZ.js";var o=r();function s(){let r=i(`settings`),s=Object.keys(t).map(e=>({value:e,label:t[e],lang:e}));return(0,o.jsx)(a,{label:r(`language`),value:n,options:s,onChange:e})}export{s as default};

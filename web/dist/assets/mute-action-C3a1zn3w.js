@@ -1,1 +1,0 @@
-import{it as e,kt as t}from"./first-BdEI0Ekb.js";import{o as n}from"./relations-DVL7Y06h.js";function r(r){let i=t(`people`),a=n(r),o=r.display_name;return async function t(n){try{await a.mutateAsync(n),n?e(i(`muted`,{name:o}),{label:i(`unmute`),run:()=>void t(!1)}):e(i(`unmuted`,{name:o}))}catch{}}}export{r as t};

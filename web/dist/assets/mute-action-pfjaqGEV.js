@@ -1,0 +1,1 @@
+import{it as e,kt as t}from"./first-D-mh_HMN.js";import{o as n}from"./relations-Yw6VDv1O.js";function r(r){let i=t(`people`),a=n(r),o=r.display_name;return async function t(n){try{await a.mutateAsync(n),n?e(i(`muted`,{name:o}),{label:i(`unmute`),run:()=>void t(!1)}):e(i(`unmuted`,{name:o}))}catch{}}}export{r as t};

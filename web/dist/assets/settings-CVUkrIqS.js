@@ -1,0 +1,1 @@
+import{t as e}from"./settings-page-D0_dvy6-.js";import{fn as t}from"./first-D-mh_HMN.js";var n=t();function r(){return(0,n.jsx)(e,{})}export{r as default};

@@ -1,1 +1,0 @@
-import{t as e}from"./settings-page-CtRLuF5Y.js";import{fn as t}from"./first-BdEI0Ekb.js";var n=t();function r(){return(0,n.jsx)(e,{})}export{r as default};

@@ -1,0 +1,1 @@
+import{fn as e,rn as t}from"./first-D-mh_HMN.js";import{t as n}from"./settings-page-D0_dvy6-.js";var r=e();function i(){return(0,r.jsx)(n,{id:t().section})}export{i as default};

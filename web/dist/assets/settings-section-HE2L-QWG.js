@@ -1,1 +1,0 @@
-import{fn as e,rn as t}from"./first-BdEI0Ekb.js";import{t as n}from"./settings-page-CtRLuF5Y.js";var r=e();function i(){return(0,r.jsx)(n,{id:t().section})}export{i as default};

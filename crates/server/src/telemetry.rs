@@ -1,41 +1,49 @@
 //! Logging: installs the subscriber of the process and logs panics.
 
+mod lines;
+
 use std::{
-    io::{self, BufWriter, IsTerminal},
+    io::{self, IsTerminal},
     panic::PanicHookInfo,
 };
 
 use tracing::Subscriber;
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter, util::SubscriberInitExt};
 
+use self::lines::{LastLines, Lines};
 use crate::config::{Log, LogFormat};
 
-/// The process already has a subscriber, which is a bug in the order of start-up.
-pub type Error = tracing_subscriber::util::TryInitError;
+/// Why logging cannot begin.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The process already has a subscriber, which is a bug in the order of start-up.
+    #[error(transparent)]
+    Subscriber(#[from] tracing_subscriber::util::TryInitError),
+    /// The thread that writes the log cannot be started.
+    #[error("cannot start the thread that writes the log: {0}")]
+    Thread(#[from] io::Error),
+}
 
 /// Flushes the log when dropped. Keep it until the process ends.
 #[must_use]
 #[derive(Debug)]
 pub struct Guard {
-    _worker: WorkerGuard,
+    _last: LastLines,
 }
-
-/// Number of buffered lines. When the reader of the log falls behind further, lines are dropped; requests never wait.
-const BACKLOG_LINES: usize = 16 * 1024;
 
 /// Logs to standard error (standard output is for the output of commands), including panics.
 ///
-/// A separate thread writes the lines in batches: one system call per line would double the cost of a small request.
+/// A separate thread writes the lines in batches. When the reader of the log falls behind by 4 MiB, lines are dropped;
+/// requests never wait for it.
 ///
 /// # Errors
-/// When the process already has a subscriber.
+/// See [`Error`].
 pub fn init(log: &Log) -> Result<Guard, Error> {
-    let stderr = BufWriter::with_capacity(64 * 1024, io::stderr());
-    let (writer, worker) = NonBlockingBuilder::default().buffered_lines_limit(BACKLOG_LINES).finish(stderr);
-    subscriber(log, writer, io::stderr().is_terminal()).try_init()?;
+    let (lines, last) = Lines::write_to(io::stderr())?;
+    subscriber(log, lines, io::stderr().is_terminal()).try_init()?;
     std::panic::set_hook(Box::new(log_panic));
-    Ok(Guard { _worker: worker })
+    Ok(Guard { _last: last })
 }
 
 fn subscriber<W>(log: &Log, writer: W, colours: bool) -> Box<dyn Subscriber + Send + Sync>

@@ -45,9 +45,14 @@ pub fn as_background_work<F: Future>(future: F) -> impl Future<Output = F::Outpu
     IS_BACKGROUND.scope((), future)
 }
 
+/// Whether the current task is background work.
+pub(crate) fn is_background() -> bool {
+    IS_BACKGROUND.try_with(|()| ()).is_ok()
+}
+
 /// The statement timeout of the current task, where `limit` is that of requests.
 pub(crate) fn statement_limit(limit: Duration) -> Duration {
-    if IS_BACKGROUND.try_with(|()| ()).is_ok() { limit.max(BACKGROUND_TIMEOUT) } else { limit }
+    if is_background() { limit.max(BACKGROUND_TIMEOUT) } else { limit }
 }
 
 /// The remaining wait budget, in microseconds. Clones share it.

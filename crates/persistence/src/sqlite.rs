@@ -6,15 +6,17 @@
 //! then on its count is wrong for the lifetime of the connection, and each later "transaction" is a savepoint inside
 //! one that never commits. This module therefore uses neither sqlx's transactions nor its pool:
 //!
-//! - A writer commits only when [`Transaction::commit`] requests it: its commit hook rejects every other commit, so
+//! - A writer commits only when a [group] of transactions requests it: its commit hook rejects every other commit, so
 //!   nothing autocommits. A commit counts as done only if the hook saw it.
-//! - A connection returns to the pool only when no transaction can be open on it: after a commit that the hook saw, or
-//!   a `ROLLBACK` that SQLite accepted. Any other connection is closed, and the next user opens a new one.
+//! - A connection returns to the pool only when no transaction can be open on it, except that of a group that waits for
+//!   its commit: after a commit that the hook saw, or a `ROLLBACK` that SQLite accepted. Any other connection is closed,
+//!   and the next user opens a new one.
 //! - Each statement has a deadline, at which a progress handler interrupts it. A statement whose caller was dropped is
 //!   interrupted at once, unless it writes.
 //!
 //! See `docs/decisions/0023-sqlite-transactions.md`.
 
+mod group;
 mod lease;
 mod transaction;
 
@@ -38,8 +40,8 @@ use sea_orm::{
 };
 use tokio::{sync::Semaphore, time::timeout};
 
-use self::lease::Lease;
 pub(crate) use self::transaction::Transaction;
+use self::{group::Group, lease::Lease};
 use crate::{
     budget::WaitBudget,
     connection::{Executed, Observer, STATEMENT_CACHE},
@@ -121,6 +123,8 @@ impl Watch {
 struct Connection {
     raw: SqliteConnection,
     watch: Arc<Watch>,
+    /// The transactions that wait for a commit. Without any, no transaction is open on an idle connection.
+    group: Group,
 }
 
 impl Connection {
@@ -136,7 +140,7 @@ impl Connection {
             handle.set_rollback_hook(move || rolled_back.enter(phase::ENDED));
         }
         drop(handle);
-        Ok(Self { raw, watch })
+        Ok(Self { raw, watch, group: Group::new() })
     }
 
     async fn close(self) {
@@ -219,6 +223,13 @@ impl Pool {
         Ok(Lease::new(connection, Arc::clone(self), permit))
     }
 
+    /// Takes the connection with an open group, when it becomes free; `None` without one.
+    async fn acquire_open(self: &Arc<Self>) -> Option<Lease> {
+        let permit = Arc::clone(&self.permits).acquire_owned().await.ok()?;
+        let connection = self.idle().pop_front_if(|connection| !connection.group.is_empty())?;
+        Some(Lease::new(connection, Arc::clone(self), permit))
+    }
+
     async fn open(&self, budget: &WaitBudget) -> Result<Connection, DbErr> {
         let mut attempts = budget.attempts();
         loop {
@@ -255,7 +266,7 @@ impl Pool {
 /// Writes the write-ahead log into the file and truncates it, between two transactions of the writer. Returns whether it
 /// did: it waits for readers only as long as for any lock.
 pub(crate) async fn checkpoint(writer: &Arc<Pool>, limit: Duration) -> Result<bool, DbErr> {
-    let mut lease = writer.acquire(&WaitBudget::current()).await?;
+    let mut lease = group::acquire_alone(writer, &WaitBudget::current(), limit).await?;
     let checkpoint = Statement::from_string(DbBackend::Sqlite, "PRAGMA wal_checkpoint(TRUNCATE)");
     let result = lease.query_one(&checkpoint, limit).await?;
     let is_busy: Option<i32> = result.map(|row| row.try_get("", "busy")).transpose()?;

@@ -1,6 +1,7 @@
 //! A connection in use: runs statements with a deadline, and returns the connection to the pool or closes it.
 
 use std::{
+    mem,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -13,12 +14,22 @@ use sea_orm::{
 use sea_query_sqlx::SqlxValues;
 use tokio::{runtime::Handle, sync::OwnedSemaphorePermit, time::timeout};
 
-use super::{CLOSE_TIMEOUT, Connection, Pool, Role, Watch};
+use super::{CLOSE_TIMEOUT, Connection, Pool, Role, Watch, group::Group};
 use crate::{
     budget::statement_limit,
     connection::GRACE,
     error::{breaks_connection, executing, querying},
 };
+
+/// The savepoint of a transaction that shares a SQLite transaction with others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Savepoint {
+    /// None: the transaction is alone, or the first one.
+    None,
+    Open,
+    /// Its release was requested. From then on its changes belong to the group.
+    Releasing,
+}
 
 /// A connection in use.
 pub(crate) struct Lease {
@@ -27,6 +38,8 @@ pub(crate) struct Lease {
     is_idle: bool,
     /// Whether a transaction may be open on it.
     pub(super) in_transaction: bool,
+    /// How far a transaction inside an open group is.
+    pub(super) savepoint: Savepoint,
     /// Whether its view of the file may be wrong.
     is_lost: bool,
     /// Whether only [`Lease::recover`] still uses it. If it is dropped then, as when the runtime shuts down, the
@@ -42,10 +55,34 @@ impl Lease {
             connection: Some(connection),
             is_idle: true,
             in_transaction: false,
+            savepoint: Savepoint::None,
             is_lost: false,
             is_recovering: false,
             pool,
             permit: Some(permit),
+        }
+    }
+
+    pub(super) const fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
+    /// The transactions that wait for the commit of this connection.
+    pub(super) fn group(&self) -> &Group {
+        static NONE: Group = Group::new();
+        self.connection.as_ref().map_or(&NONE, |connection| &connection.group)
+    }
+
+    pub(super) fn take_group(&mut self) -> Group {
+        let group = self.connection.as_mut().map(|connection| &mut connection.group);
+        group.map_or_else(Group::new, |group| mem::replace(group, Group::new()))
+    }
+
+    /// Leaves the changes of this transaction to the group.
+    pub(super) fn end_member(&mut self, add: impl FnOnce(&mut Group)) {
+        (self.in_transaction, self.savepoint) = (false, Savepoint::None);
+        if let Some(connection) = &mut self.connection {
+            add(&mut connection.group);
         }
     }
 
@@ -144,7 +181,7 @@ impl Lease {
             }
         }
         if self.is_idle && !self.is_lost && self.in_transaction {
-            self.in_transaction = self.control("ROLLBACK", limit).await.is_err();
+            self.in_transaction = self.roll_back(limit).await.is_err();
         }
         if self.is_clean() {
             return;
@@ -155,7 +192,20 @@ impl Lease {
         }
     }
 
-    const fn is_clean(&self) -> bool {
+    async fn roll_back(&mut self, limit: Duration) -> Result<(), DbErr> {
+        match self.savepoint {
+            Savepoint::None => self.control("ROLLBACK", limit).await,
+            // The others of the group are not affected.
+            Savepoint::Open => {
+                self.control("ROLLBACK TO member", limit).await?;
+                self.control("RELEASE member", limit).await
+            }
+            // The caller does not know the outcome of its commit. The group decides it.
+            Savepoint::Releasing => Ok(()),
+        }
+    }
+
+    pub(super) const fn is_clean(&self) -> bool {
         self.is_idle && !self.in_transaction && !self.is_lost
     }
 }
@@ -175,6 +225,7 @@ impl Drop for Lease {
             connection: Some(connection),
             is_idle: self.is_idle,
             in_transaction: self.in_transaction,
+            savepoint: self.savepoint,
             is_lost: self.is_lost,
             is_recovering: true,
             pool: Arc::clone(&self.pool),

@@ -1,4 +1,4 @@
-//! Write transactions on SQLite. A commit counts as done only if the commit hook of the connection saw it.
+//! Write transactions on SQLite. They commit in groups: see [`group`].
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -7,7 +7,11 @@ use sea_orm::{
     prelude::async_trait::async_trait,
 };
 
-use super::{Pool, lease::Lease, phase};
+use super::{
+    Pool, group,
+    lease::{Lease, Savepoint},
+    phase,
+};
 use crate::{budget::WaitBudget, error::is_locked};
 
 /// A write transaction. Dropping it rolls it back.
@@ -18,49 +22,33 @@ pub(crate) struct Transaction {
 
 impl Transaction {
     /// Begins a transaction that takes the write lock at once: one that reads first cannot upgrade to a writer while
-    /// another connection writes.
+    /// another connection writes. Joins the open group of transactions, if there is one.
     pub(crate) async fn begin(pool: &Arc<Pool>, limit: Duration) -> Result<Self, DbErr> {
         let budget = WaitBudget::current();
-        let mut lease = pool.acquire(&budget).await?;
-        let mut attempts = budget.attempts();
-        loop {
-            // Set before `BEGIN` is sent: if this future is dropped before the result arrives, the transaction may be
-            // open.
-            lease.in_transaction = true;
-            let result = lease.control("BEGIN IMMEDIATE", limit).await;
-            let was_locked = result.as_ref().is_err_and(is_locked);
-            if was_locked {
-                lease.in_transaction = false;
-            }
-            if !attempts.should_retry(was_locked).await {
-                result?;
-                break;
-            }
-        }
-        if let Some(watch) = lease.watch() {
-            watch.enter(phase::OPEN);
+        let mut lease = group::acquire(pool, &budget, limit).await?;
+        // Set before the statement is sent: if this future is dropped before the result arrives, the transaction may be
+        // open.
+        lease.in_transaction = true;
+        if lease.group().is_empty() {
+            begin_immediate(&mut lease, &budget, limit).await?;
+        } else {
+            lease.savepoint = Savepoint::Open;
+            lease.control("SAVEPOINT member", limit).await?;
         }
         Ok(Self { lease: tokio::sync::Mutex::new(lease), limit })
     }
 
-    /// Commits. After `Ok`, the changes are durable.
+    /// Commits, together with other transactions. After `Ok`, the changes are durable.
     pub(crate) async fn commit(self) -> Result<(), DbErr> {
         let (mut lease, limit) = (self.lease.into_inner(), self.limit);
-        if !lease.watch().is_some_and(|watch| watch.step(phase::OPEN, phase::COMMITTING)) {
+        if !lease.is(phase::OPEN) {
             return Err(ended());
         }
-        lease.control("COMMIT", limit).await.inspect_err(|error| {
-            tracing::warn!(error = error as &dyn std::error::Error, "SQLite did not commit");
-        })?;
-        if !lease.is(phase::COMMITTED) {
-            tracing::error!("COMMIT succeeded in SQLite, but committed nothing");
-            return Err(ended());
+        if lease.savepoint == Savepoint::Open {
+            lease.savepoint = Savepoint::Releasing;
+            lease.control("RELEASE member", limit).await?;
         }
-        lease.in_transaction = false;
-        if let Some(watch) = lease.watch() {
-            watch.enter(phase::NONE);
-        }
-        Ok(())
+        group::join(lease, limit).await
     }
 
     /// The connection, unless SQLite has ended the transaction: a statement after that would run outside of it.
@@ -70,6 +58,26 @@ impl Transaction {
     }
 }
 
+async fn begin_immediate(lease: &mut Lease, budget: &WaitBudget, limit: Duration) -> Result<(), DbErr> {
+    let mut attempts = budget.attempts();
+    loop {
+        lease.in_transaction = true;
+        let result = lease.control("BEGIN IMMEDIATE", limit).await;
+        let was_locked = result.as_ref().is_err_and(is_locked);
+        if was_locked {
+            lease.in_transaction = false;
+        }
+        if !attempts.should_retry(was_locked).await {
+            result?;
+            break;
+        }
+    }
+    if let Some(watch) = lease.watch() {
+        watch.enter(phase::OPEN);
+    }
+    Ok(())
+}
+
 impl fmt::Debug for Transaction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Transaction").finish_non_exhaustive()
@@ -77,7 +85,7 @@ impl fmt::Debug for Transaction {
 }
 
 /// The error after SQLite rolled the transaction back by itself.
-const fn ended() -> DbErr {
+pub(super) const fn ended() -> DbErr {
     DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)
 }
 

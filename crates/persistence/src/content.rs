@@ -3,6 +3,7 @@
 //! | Module | Rows of |
 //! |---|---|
 //! | [`posts`] | posts |
+//! | [`hydration`] | posts with their people and images |
 //! | [`comments`] | comments, replies and tombstones |
 //! | [`revisions`] | earlier texts of posts and comments |
 //! | [`post_hashtags`], [`hashtags`] | which posts have a hashtag, and how many |
@@ -15,6 +16,7 @@
 pub mod bookmarks;
 pub mod comments;
 pub mod hashtags;
+pub mod hydration;
 pub mod likes;
 pub mod notifications;
 pub mod post_hashtags;

@@ -34,6 +34,7 @@ use crate::{
     budget::WaitBudget,
     connection::{Executed, Settings},
     health::Health,
+    order::Followed,
     postgres, sqlite,
 };
 
@@ -52,6 +53,7 @@ pub struct Db {
     write: Writer,
     pub(crate) health: Arc<Health>,
     wakeups: Arc<Wakeups>,
+    followed: Arc<Followed>,
     /// Distinguishes this opening of the database from every other.
     identity: Arc<str>,
 }
@@ -81,6 +83,7 @@ impl Db {
             write: Writer::Postgres(pool),
             health,
             wakeups: Arc::default(),
+            followed: Arc::default(),
             identity: new_identity(),
         })
     }
@@ -135,6 +138,7 @@ impl Db {
             write: Writer::Sqlite { pool: writer, limit },
             health,
             wakeups: Arc::default(),
+            followed: Arc::default(),
             identity: new_identity(),
         })
     }
@@ -158,6 +162,7 @@ impl Db {
             change_no: OnceCell::new(),
             has_scheduled_job: AtomicBool::new(false),
             wakeups: Arc::clone(&self.wakeups),
+            followed: Arc::clone(&self.followed),
         })
     }
 
@@ -256,6 +261,7 @@ pub struct Tx {
     pub(crate) change_no: OnceCell<i64>,
     has_scheduled_job: AtomicBool,
     wakeups: Arc<Wakeups>,
+    pub(crate) followed: Arc<Followed>,
 }
 
 impl Tx {

@@ -10,7 +10,7 @@
 //! |---|---|
 //! | `accounts` | [`users`], [`reserved_usernames`], [`sessions`], [`refresh_tokens`], [`signing_keys`], [`gateway_tickets`], [`identities`], [`login_transactions`], [`pending_sign_ups`], [`login_codes`], [`avatar_imports`], [`provider_unlinks`], [`emails`], [`mails`], [`email_tokens`], [`factors`], [`recovery_codes`], [`login_challenges`], [`passkey_ceremonies`] |
 //! | `people` | [`follows`], [`follow_requests`], [`blocks`], [`mutes`], [`relations`], [`suggestions`] |
-//! | `content` | [`posts`], [`comments`], [`revisions`], [`hashtags`], [`post_hashtags`], [`likes`], [`bookmarks`], [`timelines`], [`trends`], [`search`], [`recent_searches`], [`notifications`], [`reports`] |
+//! | `content` | [`posts`], [`hydration`], [`comments`], [`revisions`], [`hashtags`], [`post_hashtags`], [`likes`], [`bookmarks`], [`timelines`], [`trends`], [`search`], [`recent_searches`], [`notifications`], [`reports`] |
 //! | `chat` | [`conversations`], [`messages`] |
 //! | `images` | [`media`], [`media_usage`], [`uploads`], [`storage_marker`] |
 //! | `system` | [`jobs`], [`idempotency_keys`], [`audit_events`], [`clock_state`], [`newest`], [`nodes`], [`recount`], [`remnants`] |
@@ -82,8 +82,8 @@ pub use budget::{as_background_work, with_wait_budget};
 pub use chat::{conversations, messages};
 pub use connection::{Executed, Settings};
 pub use content::{
-    bookmarks, comments, hashtags, likes, notifications, post_hashtags, posts, recent_searches, reports,
-    revisions, search, timelines, trends,
+    bookmarks, comments, hashtags, hydration, likes, notifications, post_hashtags, posts, recent_searches,
+    reports, revisions, search, timelines, trends,
 };
 pub use db::{Conn, Db, Notice, Searching, Tx};
 pub use error::{Error, Result};

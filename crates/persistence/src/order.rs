@@ -9,6 +9,11 @@
 //! on accounts that a foreign key references, come before it. All code locks lists in the same order. SQLite has one
 //! writer and needs no lock.
 
+use std::{
+    collections::HashSet,
+    sync::{Mutex, PoisonError},
+};
+
 use blegram_domain::{RequestId, Timestamp, UserId, id};
 use sea_orm::prelude::Uuid;
 
@@ -57,10 +62,25 @@ impl List {
         let Self { table, filter, condition } = self;
         let bind = |(column, id)| format!(" WHERE {column} = {}", values.bind(id));
         let filter = filter.map(bind).unwrap_or_default();
-        let at = values.len();
         format!(
-            "SELECT id FROM (SELECT id FROM {table}{filter}{condition} ORDER BY id DESC LIMIT 1) AS list{at}"
+            "SELECT id FROM (SELECT id FROM {table}{filter}{condition} ORDER BY id DESC LIMIT 1) AS newest"
         )
+    }
+}
+
+/// On SQLite, the tables whose newest id this process has followed. Only one process writes such a database, and its ids
+/// only grow: once is enough.
+#[derive(Debug, Default)]
+pub(crate) struct Followed(Mutex<HashSet<&'static str>>);
+
+impl Followed {
+    fn contains_all(&self, lists: &[List]) -> bool {
+        let tables = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lists.iter().all(|list| tables.contains(list.table))
+    }
+
+    fn insert_all(&self, lists: &[List]) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(lists.iter().map(|list| list.table));
     }
 }
 
@@ -100,15 +120,21 @@ pub(crate) async fn lock_only(tx: &Tx, lists: &[List]) -> Result<()> {
 /// Makes ids generated from now on larger than all ids in the locked lists. A separate statement: one that waits for
 /// the lock uses the snapshot that it took before and does not see what was committed meanwhile.
 pub(crate) async fn follow_newest(tx: &Tx, lists: &[List], now: Timestamp) -> Result<()> {
-    if lists.is_empty() {
+    if lists.is_empty() || tx.followed.contains_all(lists) {
         return Ok(());
     }
+    let is_postgres = sql::is_postgres(tx);
     let mut values = Values::default();
     let mut selects = Vec::new();
     for list in lists {
+        // On SQLite of the whole table, because it is not read again for other lists.
+        let list = if is_postgres { *list } else { List::all(list.table) };
         selects.push(list.newest(&mut values));
     }
     let newest: Vec<Uuid> = sql::list(tx, selects.join(" UNION ALL "), values).await?;
+    if !is_postgres {
+        tx.followed.insert_all(lists);
+    }
     let Some(newest) = newest.into_iter().max() else { return Ok(()) };
     // Generate one id to compare with: in most cases the newest id was made by a clock that shows the same time.
     if newest >= RequestId::generate(now).as_uuid() {

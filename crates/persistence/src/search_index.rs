@@ -40,6 +40,12 @@ impl Index {
         }
         self.add(tx, id.clone()).await?;
         self.delete_terms(tx, id.clone()).await?;
+        self.insert_terms(tx, id, terms).await
+    }
+
+    /// SQLite only: inserts the terms of a key that has none.
+    async fn insert_terms(&self, tx: &Tx, id: Value, terms: String) -> Result<()> {
+        let Self { table, key } = self;
         let sql = format!(
             "INSERT INTO {table}_terms (rowid, terms) SELECT row_no, $2 FROM {table} WHERE {key} = $1"
         );
@@ -114,6 +120,20 @@ impl Index {
 /// The maximum number of matches that one search sorts. Words with more matches are common: posts with them are
 /// searched from the newest on, and for names any of the matches will do.
 pub(crate) const MAX_CANDIDATES: usize = 2_000;
+
+/// Adds a new post to the search index, if it is public.
+pub(crate) async fn index_new_post(tx: &Tx, post: &Post) -> Result<()> {
+    let id = || post.id.as_uuid().into();
+    if sql::is_postgres(tx) {
+        return index_post(tx, post).await;
+    }
+    // Every post gets a row number, in the order of the posts, in case it becomes public.
+    POSTS.add(tx, id()).await?;
+    match post.visibility {
+        Visibility::Public => POSTS.insert_terms(tx, id(), terms(&post.text)).await,
+        Visibility::Followers => Ok(()),
+    }
+}
 
 /// Adds a post to the search index, if it is public; otherwise removes its terms.
 pub(crate) async fn index_post(tx: &Tx, post: &Post) -> Result<()> {

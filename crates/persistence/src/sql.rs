@@ -58,7 +58,12 @@ pub(crate) async fn execute(
     Ok(tx.inner().execute_raw(statement(tx, sql, values)).await?.rows_affected())
 }
 
-fn statement(conn: &impl Conn, sql: impl Into<String>, values: impl IntoIterator<Item = Value>) -> Statement {
+/// A statement with its values, for the database of `conn`.
+pub(crate) fn statement(
+    conn: &impl Conn,
+    sql: impl Into<String>,
+    values: impl IntoIterator<Item = Value>,
+) -> Statement {
     Statement::from_sql_and_values(backend(conn), sql, values)
 }
 
@@ -86,11 +91,6 @@ impl Values {
     /// Binds several values, and returns their placeholders as a list for `IN (…)`.
     pub(crate) fn bind_all<T: Into<Value>>(&mut self, values: impl IntoIterator<Item = T>) -> String {
         values.into_iter().map(|value| self.bind(value)).collect::<Vec<_>>().join(", ")
-    }
-
-    /// The number of the placeholder that was bound last.
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
     }
 }
 

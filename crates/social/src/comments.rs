@@ -65,7 +65,8 @@ impl Social {
         lock_accounts_shared(&tx, parent_author.into_iter().chain([post.author])).await?;
         let thread = parent.as_ref().map(Comment::thread);
         let missing = if parent.is_some() { Error::ParentNotFound } else { Error::PostNotFound };
-        let id = comments::next_id(&tx, post.id, thread, now).await?.ok_or(missing)?;
+        let counted = comments::next_id(&tx, post.id, thread, now).await?;
+        let (id, post) = counted.ok_or(missing)?;
         let comment = Comment {
             id,
             post: post.id,
@@ -94,7 +95,6 @@ impl Social {
             }
         }
         let added = notifications::insert(&tx, &notices, now).await?;
-        let post = posts::find(&tx, post.id).await?.ok_or(Error::PostNotFound)?;
         let view = CommentView { comment, author: Some(author), mentions: mentioned, liked: None };
         let counts = Event::counts(&post);
         let created = Event::CommentCreated { comment: view.clone(), post, post_author };

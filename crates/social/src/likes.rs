@@ -1,10 +1,10 @@
 //! Liking posts and comments.
 
-use blegram_domain::{CommentId, Notice, NoticeKind, Page, PageRequest, PostId, UserId};
+use blegram_domain::{CommentId, Notice, NoticeKind, Page, PageRequest, PostId, Timestamp, UserId};
 use blegram_persistence::{
-    Inserted, Tx, comments,
+    Inserted, Tx,
     likes::{self, LikeTarget},
-    notifications, posts,
+    notifications,
 };
 
 use crate::{
@@ -29,13 +29,18 @@ impl Social {
     /// # Errors
     /// [`Error::PostNotFound`] also if the actor may not see the post.
     pub async fn like_post(&self, actor: UserId, id: PostId) -> Result<LikeState> {
+        let now = self.clock.now();
         let tx = self.db.write().await?;
         let (post, _) = lock_visible(&tx, actor, id).await?;
         let notice = Notice::about_post(post.author, NoticeKind::PostLike, actor, id);
-        let liked = self.like(&tx, actor, LikeTarget::Post(id), &notice).await?;
-        let (inserted, added) = liked.ok_or(Error::PostNotFound)?;
-        let like_count = self.finish_post(tx, id, inserted == Inserted::New, notified(added)).await?;
-        Ok(LikeState { liked: true, like_count })
+        lock_accounts_shared(&tx, [actor, post.author]).await?;
+        let like = likes::next_id(&tx, actor, LikeTarget::Post(id), now).await?;
+        let liked = likes::insert_post_like(&tx, like, actor, id).await?;
+        let (inserted, post) = liked.ok_or(Error::PostNotFound)?;
+        let added = notify_once(&tx, inserted, notice, now).await?;
+        let counts = (inserted == Inserted::New).then(|| Event::counts(&post));
+        self.commit(tx, counts.into_iter().chain(notified(added))).await?;
+        Ok(LikeState { liked: true, like_count: post.like_count })
     }
 
     /// Removes a like, and retracts the author's notification. Works even if the actor may no longer see the post that
@@ -45,17 +50,15 @@ impl Social {
     /// [`Error::PostNotFound`] also if the actor may not see the post and does not like it.
     pub async fn unlike_post(&self, actor: UserId, id: PostId) -> Result<LikeState> {
         let tx = self.db.write().await?;
-        let post = posts::find(&tx, id).await?.ok_or(Error::PostNotFound)?;
-        let is_deleted = likes::delete(&tx, actor, LikeTarget::Post(id)).await?;
-        let mut withdrawn = Notifications::new();
-        if is_deleted {
-            let notice = Notice::about_post(post.author, NoticeKind::PostLike, actor, id);
-            withdrawn = notifications::delete(&tx, &notice).await?;
-        } else {
-            find_visible(&tx, Some(actor), id).await?;
-        }
-        let like_count = self.finish_post(tx, id, is_deleted, retracted(withdrawn)).await?;
-        Ok(LikeState { liked: false, like_count })
+        let Some(post) = likes::delete_post_like(&tx, actor, id).await? else {
+            let (post, _) = find_visible(&tx, Some(actor), id).await?;
+            tx.commit().await?;
+            return Ok(LikeState { liked: false, like_count: post.like_count });
+        };
+        let notice = Notice::about_post(post.author, NoticeKind::PostLike, actor, id);
+        let withdrawn = notifications::delete(&tx, &notice).await?;
+        self.commit(tx, [Event::counts(&post)].into_iter().chain(retracted(withdrawn))).await?;
+        Ok(LikeState { liked: false, like_count: post.like_count })
     }
 
     /// Likes a comment that `actor` may see, as [`Social::like_post`] does.
@@ -63,14 +66,18 @@ impl Social {
     /// # Errors
     /// [`Error::CommentNotFound`] also if the comment is deleted or the actor may not see it.
     pub async fn like_comment(&self, actor: UserId, id: CommentId) -> Result<LikeState> {
+        let now = self.clock.now();
         let tx = self.db.write().await?;
         let comment = lock_visible_comment(&tx, actor, id).await?;
         let author = comment.author.ok_or(Error::CommentNotFound)?;
         let notice = Notice::about_comment(author, NoticeKind::CommentLike, actor, (comment.post, id));
-        let liked = self.like(&tx, actor, LikeTarget::Comment(id), &notice).await?;
-        let (_, added) = liked.ok_or(Error::CommentNotFound)?;
-        let like_count = self.finish_comment(tx, id, notified(added)).await?;
-        Ok(LikeState { liked: true, like_count })
+        lock_accounts_shared(&tx, [actor, author]).await?;
+        let like = likes::next_id(&tx, actor, LikeTarget::Comment(id), now).await?;
+        let liked = likes::insert_comment_like(&tx, like, actor, id).await?;
+        let (inserted, comment) = liked.ok_or(Error::CommentNotFound)?;
+        let added = notify_once(&tx, inserted, notice, now).await?;
+        self.commit(tx, notified(added)).await?;
+        Ok(LikeState { liked: true, like_count: comment.like_count })
     }
 
     /// Removes a like, as [`Social::unlike_post`] does.
@@ -79,62 +86,19 @@ impl Social {
     /// [`Error::CommentNotFound`] also if the comment is deleted, or the actor may not see it and does not like it.
     pub async fn unlike_comment(&self, actor: UserId, id: CommentId) -> Result<LikeState> {
         let tx = self.db.write().await?;
-        let comment = comments::find(&tx, id).await?.ok_or(Error::CommentNotFound)?;
+        let Some(comment) = likes::delete_comment_like(&tx, actor, id).await? else {
+            let comment = find_visible_comment(&tx, Some(actor), id).await?;
+            tx.commit().await?;
+            return match comment.author {
+                Some(_) => Ok(LikeState { liked: false, like_count: comment.like_count }),
+                None => Err(Error::CommentNotFound),
+            };
+        };
         let author = comment.author.ok_or(Error::CommentNotFound)?;
-        let mut withdrawn = Notifications::new();
-        if likes::delete(&tx, actor, LikeTarget::Comment(id)).await? {
-            let notice = Notice::about_comment(author, NoticeKind::CommentLike, actor, (comment.post, id));
-            withdrawn = notifications::delete(&tx, &notice).await?;
-        } else {
-            find_visible_comment(&tx, Some(actor), id).await?;
-        }
-        let like_count = self.finish_comment(tx, id, retracted(withdrawn)).await?;
-        Ok(LikeState { liked: false, like_count })
-    }
-
-    /// Inserts a like and its notification. `None` if the target no longer exists.
-    async fn like(
-        &self,
-        tx: &Tx,
-        actor: UserId,
-        liked: LikeTarget,
-        notice: &Notice,
-    ) -> Result<Option<(Inserted, Notifications)>> {
-        let now = self.clock.now();
-        lock_accounts_shared(tx, [actor, notice.recipient]).await?;
-        let id = likes::next_id(tx, actor, liked, now).await?;
-        let Some(inserted) = likes::insert(tx, id, actor, liked).await? else {
-            return Ok(None);
-        };
-        let added = match inserted {
-            Inserted::New => notifications::insert(tx, &[*notice], now).await?,
-            Inserted::Existing => Notifications::new(),
-        };
-        Ok(Some((inserted, added)))
-    }
-
-    async fn finish_post(
-        &self,
-        tx: Tx,
-        id: PostId,
-        is_changed: bool,
-        events: impl Iterator<Item = Event>,
-    ) -> Result<u64> {
-        let post = posts::find(&tx, id).await?.ok_or(Error::PostNotFound)?;
-        let counts = is_changed.then(|| Event::counts(&post));
-        self.commit(tx, counts.into_iter().chain(events)).await?;
-        Ok(post.like_count)
-    }
-
-    async fn finish_comment(
-        &self,
-        tx: Tx,
-        id: CommentId,
-        events: impl Iterator<Item = Event>,
-    ) -> Result<u64> {
-        let comment = comments::find(&tx, id).await?.ok_or(Error::CommentNotFound)?;
-        self.commit(tx, events).await?;
-        Ok(comment.like_count)
+        let notice = Notice::about_comment(author, NoticeKind::CommentLike, actor, (comment.post, id));
+        let withdrawn = notifications::delete(&tx, &notice).await?;
+        self.commit(tx, retracted(withdrawn)).await?;
+        Ok(LikeState { liked: false, like_count: comment.like_count })
     }
 
     /// The users who like a post that `viewer` may see, most recent like first.
@@ -174,5 +138,13 @@ impl Social {
         let listed = likes::list_likers(&self.db, liked, page).await?;
         let users = self.view_users(viewer, &listed.targets).await?;
         Ok(listed.page_keys.into_page(users))
+    }
+}
+
+/// Notifies of a new like. A like that existed already has notified its recipient.
+async fn notify_once(tx: &Tx, inserted: Inserted, notice: Notice, now: Timestamp) -> Result<Notifications> {
+    match inserted {
+        Inserted::New => Ok(notifications::insert(tx, &[notice], now).await?),
+        Inserted::Existing => Ok(Notifications::new()),
     }
 }

@@ -6,7 +6,7 @@ use blegram_domain::{
     CommentId, Notification, NotificationId, Page, PageRequest, PostId, Timestamp, UserId, UserSummary,
     notification::ReadMark,
 };
-use blegram_persistence::{comments, notifications, posts};
+use blegram_persistence::{comments, notifications};
 
 use crate::{
     CommentView, Event, PostView, Result, Social,
@@ -84,8 +84,7 @@ impl Social {
 
     async fn posts_of(&self, viewer: UserId, all: &[Notification]) -> Result<HashMap<PostId, PostView>> {
         let ids: Vec<PostId> = all.iter().filter_map(|n| n.notice.post).collect();
-        let posts = posts::list_by_ids(&self.db, &ids).await?;
-        let views = self.view_posts(Some(viewer), posts, Muted::Included).await?;
+        let views = self.view_posts(Some(viewer), &ids, Muted::Included).await?;
         Ok(views.into_iter().map(|view| (view.post.id, view)).collect())
     }
 

@@ -9,7 +9,7 @@ use blegram_domain::{
     post::Marks,
     version::Precondition,
 };
-use blegram_persistence::{Conn, Tx, jobs, notifications, posts, relations, users};
+use blegram_persistence::{Conn, Tx, hydration, jobs, notifications, posts, relations, users};
 
 use crate::{
     Error, Event, PostView, Result, Social,
@@ -50,7 +50,7 @@ impl Social {
     pub async fn create_post(&self, actor: UserId, input: CreatePost) -> Result<PostView> {
         let now = self.clock.now();
         let tx = self.db.write().await?;
-        let author = users::lock_to_count(&tx, actor).await?.filter(blegram_domain::User::is_visible);
+        let author = users::update_post_count(&tx, actor, 1).await?.filter(blegram_domain::User::is_visible);
         let author = author.ok_or(Error::UserNotFound)?.summary;
         let mentioned = find_mentioned(&tx, actor, &input.analysis.mentions).await?;
         let images = media::lock_unused(&tx, actor, &input.media).await?;
@@ -91,17 +91,15 @@ impl Social {
     /// # Errors
     /// [`Error::PostNotFound`] also if the viewer may not see the post.
     pub async fn get_post(&self, viewer: Option<UserId>, id: PostId) -> Result<PostView> {
-        let post = posts::find(&self.db, id).await?.ok_or(Error::PostNotFound)?;
-        self.view_posts(viewer, vec![post], Muted::Included).await?.pop().ok_or(Error::PostNotFound)
+        self.view_posts(viewer, &[id], Muted::Included).await?.pop().ok_or(Error::PostNotFound)
     }
 
-    /// The posts of `ids` that `viewer` may see, in that order, in a constant number of statements.
+    /// The posts of `ids` that `viewer` may see, in that order, in one statement.
     ///
     /// # Errors
     /// Only those of the database: posts that do not exist or that the viewer may not see are left out.
     pub async fn get_posts(&self, viewer: Option<UserId>, ids: &[PostId]) -> Result<Vec<PostView>> {
-        let posts = posts::list_by_ids(&self.db, ids).await?;
-        self.view_posts(viewer, posts, Muted::Included).await
+        self.view_posts(viewer, ids, Muted::Included).await
     }
 
     /// Deletes a post of `actor` and updates all counts. A job removes the rows that depend on it.
@@ -133,21 +131,16 @@ pub(crate) async fn find_visible(
     viewer: Option<UserId>,
     id: PostId,
 ) -> Result<(Post, UserSummary)> {
-    let post = posts::find(conn, id).await?.ok_or(Error::PostNotFound)?;
-    let people = People::read(conn, viewer, [post.author]).await?;
-    let (author, relation) = people.find(post.author).ok_or(Error::PostNotFound)?;
-    if !post.is_visible_to(viewer, author, relation) {
-        return Err(Error::PostNotFound);
-    }
-    let author = author.clone();
+    let found = hydration::find_post(conn, viewer, id).await?;
+    let visible = found.filter(|(post, author, relation)| post.is_visible_to(viewer, author, *relation));
+    let (post, author, _) = visible.ok_or(Error::PostNotFound)?;
     Ok((post, author))
 }
 
 /// A post that `actor` may see and acts on. Locks the relation, so that the author cannot block the actor until the
 /// transaction ends.
 pub(crate) async fn lock_visible(tx: &Tx, actor: UserId, id: PostId) -> Result<(Post, UserSummary)> {
-    let author = posts::find(tx, id).await?.ok_or(Error::PostNotFound)?.author;
-    relations::lock_shared(tx, actor, [author]).await?;
+    relations::lock_shared_with_author(tx, actor, id).await?;
     find_visible(tx, Some(actor), id).await
 }
 
@@ -176,10 +169,7 @@ pub(crate) async fn find_mentioned(tx: &Tx, actor: UserId, mentions: &[Mention])
 /// lists in the lock order: a transaction that waits for a profile update must not hold locks that others need.
 pub(crate) async fn lock_accounts_shared(tx: &Tx, people: impl IntoIterator<Item = UserId>) -> Result<()> {
     let people: Vec<UserId> = people.into_iter().collect();
-    if !people.is_empty() {
-        users::lock_all_shared(tx, &people).await?;
-    }
-    Ok(())
+    Ok(users::lock_rows_shared(tx, &people).await?)
 }
 
 /// The notifications for the users whom a post mentions and who may see it.

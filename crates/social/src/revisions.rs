@@ -88,7 +88,7 @@ impl Social {
         // Commits even without a change: the read below needs another connection, and this transaction still holds
         // locks.
         self.commit(tx, events).await?;
-        self.view_posts(Some(actor), vec![edited], Muted::Included).await?.pop().ok_or(Error::PostNotFound)
+        self.view_posts(Some(actor), &[id], Muted::Included).await?.pop().ok_or(Error::PostNotFound)
     }
 
     /// The revisions of a post, newest first, including the current text, for viewers who may see the post.

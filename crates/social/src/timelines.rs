@@ -64,8 +64,7 @@ impl Social {
         muted: Muted,
     ) -> Result<Page<PostView>> {
         let ids: Vec<PostId> = page_keys.keys().iter().copied().map(PostId::from_uuid).collect();
-        let posts = posts::list_by_ids(&self.db, &ids).await?;
-        let views = self.view_posts(viewer, posts, muted).await?;
+        let views = self.view_posts(viewer, &ids, muted).await?;
         Ok(page_keys.into_page(views))
     }
 
@@ -75,8 +74,7 @@ impl Social {
         listed: Listed<PostId>,
         muted: Muted,
     ) -> Result<Page<PostView>> {
-        let posts = posts::list_by_ids(&self.db, &listed.targets).await?;
-        let views = self.view_posts(Some(viewer), posts, muted).await?;
+        let views = self.view_posts(Some(viewer), &listed.targets, muted).await?;
         Ok(listed.page_keys.into_page(views))
     }
 }

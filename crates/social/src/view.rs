@@ -6,7 +6,11 @@ use std::collections::{HashMap, HashSet};
 use blegram_domain::{
     Comment, CommentId, Media, MediaId, Post, PostId, Relation, User, UserId, UserSummary, post::Marks,
 };
-use blegram_persistence::{Conn, likes, media, posts, relations, users};
+use blegram_persistence::{
+    Conn,
+    hydration::{self, HydratedPost},
+    likes, media, relations, users,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{Result, Social};
@@ -92,34 +96,15 @@ impl People {
 }
 
 impl Social {
-    /// Hydrates `posts` with their people and images, and leaves out those that `viewer` may not see. One statement per
-    /// kind of row, for any number of posts.
+    /// The posts of `ids` with their people and images, in one statement, without those that `viewer` may not see.
     pub(crate) async fn view_posts(
         &self,
         viewer: Option<UserId>,
-        posts: Vec<Post>,
+        ids: &[PostId],
         muted: Muted,
     ) -> Result<Vec<PostView>> {
-        let people = posts.iter().flat_map(|post| post.mentions.iter().copied().chain([post.author]));
-        let people = People::read(&self.db, viewer, people).await?;
-        let visible: Vec<Post> =
-            posts.into_iter().filter(|post| sees(viewer, post, &people, muted)).collect();
-        let mut marks = self.marks(viewer, &visible).await?;
-        let mut images = list_media(&self.db, visible.iter().flat_map(|post| &post.media)).await?;
-        let view = |post: Post| {
-            let author = people.find_visible_user(post.author)?.clone();
-            let mentions = people.list_visible_users(&post.mentions);
-            let viewer = viewer.map(|_| marks.remove(&post.id).unwrap_or_default());
-            let media = take_media(&mut images, &post.media);
-            Some(PostView { post, author, media, mentions, viewer })
-        };
-        Ok(visible.into_iter().filter_map(view).collect())
-    }
-
-    async fn marks(&self, viewer: Option<UserId>, posts: &[Post]) -> Result<HashMap<PostId, Marks>> {
-        let Some(viewer) = viewer else { return Ok(HashMap::new()) };
-        let ids: Vec<PostId> = posts.iter().map(|post| post.id).collect();
-        Ok(posts::list_marks(&self.db, viewer, &ids).await?)
+        let posts = hydration::list_posts(&self.db, viewer, ids).await?;
+        Ok(posts.into_iter().filter(|post| sees(viewer, post, muted)).map(view_post).collect())
     }
 
     /// Hydrates comments of posts that `viewer` may see, and leaves out comments that they may not see.
@@ -188,10 +173,16 @@ pub(crate) async fn view_comment_publicly(conn: &impl Conn, comment: Comment) ->
     })
 }
 
-fn sees(viewer: Option<UserId>, post: &Post, people: &People, muted: Muted) -> bool {
-    people.find(post.author).is_some_and(|(author, relation)| {
-        post.is_visible_to(viewer, author, relation) && !(muted == Muted::Hidden && relation.muting)
-    })
+fn sees(viewer: Option<UserId>, hydrated: &HydratedPost, muted: Muted) -> bool {
+    let HydratedPost { post, author: (author, relation), .. } = hydrated;
+    let is_hidden = muted == Muted::Hidden && relation.muting;
+    post.is_visible_to(viewer, author, *relation) && !is_hidden
+}
+
+fn view_post(hydrated: HydratedPost) -> PostView {
+    let HydratedPost { post, author: (author, _), mentions, media, marks } = hydrated;
+    let visible = mentions.into_iter().filter(|(user, relation)| user.is_visible(*relation));
+    PostView { post, author, media, mentions: visible.map(|(user, _)| user).collect(), viewer: marks }
 }
 
 /// The images of several entities, in one statement; no statement without ids.

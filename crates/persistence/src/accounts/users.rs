@@ -230,6 +230,22 @@ pub async fn lock_all_shared(tx: &Tx, ids: &[UserId]) -> Result<HashMap<UserId, 
     rows.into_iter().map(|row| User::try_from(row).map(|user| (user.summary.id, user))).collect()
 }
 
+/// Like [`lock_all_shared`], without returning the accounts.
+pub async fn lock_rows_shared(tx: &Tx, ids: &[UserId]) -> Result<()> {
+    // SQLite has a single writer, so there is nothing to lock.
+    if !sql::is_postgres(tx) || ids.is_empty() {
+        return Ok(());
+    }
+    let rows = Entity::find()
+        .select_only()
+        .column(Column::Id)
+        .filter(Column::Id.is_in(ids.iter().map(|id| id.as_uuid())))
+        .order_by_asc(Column::Id)
+        .lock(LockType::KeyShare);
+    rows.into_tuple::<Uuid>().all(tx.inner()).await?;
+    Ok(())
+}
+
 /// Locks the account row (`FOR UPDATE`) until the transaction ends, and returns the account.
 pub async fn lock(tx: &Tx, id: UserId) -> Result<Option<Account>> {
     // In two steps. PostgreSQL lets requests for shared locks queue behind a transaction that waits for `FOR UPDATE`. If
@@ -345,13 +361,12 @@ pub(super) fn edit(id: UserId) -> UpdateMany<Entity> {
 }
 
 /// Adds `by` to the post count of `author`, for posts inserted (or, if negative, deleted) in the same transaction.
-pub async fn update_post_count(tx: &Tx, author: UserId, by: i64) -> Result<()> {
-    Entity::update_many()
+/// Locks the account like [`lock_to_count`], and returns the profile with its new count.
+pub async fn update_post_count(tx: &Tx, author: UserId, by: i64) -> Result<Option<User>> {
+    let update = Entity::update_many()
         .col_expr(Column::PostCount, Expr::col(Column::PostCount).add(by))
-        .filter(Column::Id.eq(author.as_uuid()))
-        .exec(tx.inner())
-        .await?;
-    Ok(())
+        .filter(Column::Id.eq(author.as_uuid()));
+    update.exec_with_returning(tx.inner()).await?.pop().map(User::try_from).transpose()
 }
 
 /// Adds `by` to the follow counts of both accounts, for a follow inserted (1) or deleted (-1) in the same transaction.

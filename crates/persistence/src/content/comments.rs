@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use blegram_domain::{Comment, CommentId, PageRequest, PostId, Timestamp, UserId, page::PageKeys};
+use blegram_domain::{Comment, CommentId, PageRequest, Post, PostId, Timestamp, UserId, page::PageKeys};
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
     QueryTrait, Select,
@@ -28,24 +28,22 @@ use crate::{
     posts, rows, sql,
 };
 
-/// Counts a new comment for its post and its thread, and generates its id. Returns `None` if the post or the thread
-/// does not exist; the caller must then roll the transaction back. The updated counts lock the list until the
-/// transaction ends, so ids are in the order in which comments become visible.
+/// Counts a new comment for its post and its thread, generates its id, and returns both the id and the post with its new
+/// count. Returns `None` if the post or the thread does not exist; the caller must then roll the transaction back. The
+/// updated counts lock the list until the transaction ends, so ids are in the order in which comments become visible.
 pub async fn next_id(
     tx: &Tx,
     post: PostId,
     parent: Option<CommentId>,
     now: Timestamp,
-) -> Result<Option<CommentId>> {
-    if !count(tx, (post, parent), 1).await? {
-        return Ok(None);
-    }
+) -> Result<Option<(CommentId, Post)>> {
+    let Some(counted) = count(tx, (post, parent), 1).await? else { return Ok(None) };
     let list = match parent {
         Some(parent) => List::by_column("comments", "parent_id", parent.as_uuid()),
         None => List::by_column("comments", "post_id", post.as_uuid()).with(" AND parent_id IS NULL"),
     };
     order::follow_newest(tx, &[list], now).await?;
-    Ok(Some(CommentId::generate(now)))
+    Ok(Some((CommentId::generate(now), counted)))
 }
 
 /// Inserts a comment that [`next_id`] has counted.
@@ -146,26 +144,25 @@ pub async fn update_deleted(tx: &Tx, comment: &Comment, now: Timestamp) -> Resul
     Ok(())
 }
 
-/// Adds `by` to the like count of a comment, and returns whether the comment exists and is not deleted.
-pub(crate) async fn update_like_count(tx: &Tx, id: CommentId, by: i64) -> Result<bool> {
+/// Adds `by` to the like count of a comment, and returns the comment; `None` if it does not exist or is deleted.
+pub(crate) async fn update_like_count(tx: &Tx, id: CommentId, by: i64) -> Result<Option<Comment>> {
     let update = Entity::update_many()
         .col_expr(Column::LikeCount, Expr::col(Column::LikeCount).add(by))
         .filter(Column::Id.eq(id.as_uuid()))
         .filter(Column::DeletedAt.is_null());
-    Ok(update.exec(tx.inner()).await?.rows_affected == 1)
+    update.exec_with_returning(tx.inner()).await?.pop().map(Comment::try_from).transpose()
 }
 
-/// Adds `by` to the comment count of the post and then to the reply count of the thread, and returns whether both
-/// exist.
-async fn count(tx: &Tx, (post, parent): (PostId, Option<CommentId>), by: i64) -> Result<bool> {
-    if !posts::update_comment_count(tx, post, by).await? {
-        return Ok(false);
-    }
-    let Some(parent) = parent else { return Ok(true) };
+/// Adds `by` to the comment count of the post and then to the reply count of the thread, and returns the post; `None` if
+/// one of them does not exist.
+async fn count(tx: &Tx, (post, parent): (PostId, Option<CommentId>), by: i64) -> Result<Option<Post>> {
+    let Some(post) = posts::update_comment_count(tx, post, by).await? else { return Ok(None) };
+    let Some(parent) = parent else { return Ok(Some(post)) };
     let update = Entity::update_many()
         .col_expr(Column::ReplyCount, Expr::col(Column::ReplyCount).add(by))
         .filter(Column::Id.eq(parent.as_uuid()));
-    Ok(update.exec(tx.inner()).await?.rows_affected == 1)
+    let is_counted = update.exec(tx.inner()).await?.rows_affected == 1;
+    Ok(is_counted.then_some(post))
 }
 
 /// Deletes a tombstone without dependent rows, and returns whether it did. The replies of a thread may be deleted after

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use blegram_domain::{CommentId, LikeId, PageRequest, PostId, Timestamp, UserId};
+use blegram_domain::{Comment, CommentId, LikeId, PageRequest, Post, PostId, Timestamp, UserId};
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, prelude::Uuid};
 
 use crate::{
@@ -38,47 +38,57 @@ pub async fn next_id(tx: &Tx, by: UserId, target: LikeTarget, now: Timestamp) ->
     Ok(LikeId::generate(now))
 }
 
-/// Inserts the like of `by` and counts it. Relies on the unique index on the pair. Returns `None` if the target was
-/// deleted meanwhile; the caller must then roll the transaction back.
-pub async fn insert(tx: &Tx, id: LikeId, by: UserId, target: LikeTarget) -> Result<Option<Inserted>> {
-    let (id, user_id) = (id.as_uuid(), by.as_uuid());
-    let inserted = match target {
-        LikeTarget::Post(post) => {
-            rows::insert(tx, post_like::Model { id, user_id, post_id: post.as_uuid() }).await?
-        }
-        LikeTarget::Comment(comment) => {
-            rows::insert(tx, comment_like::Model { id, user_id, comment_id: comment.as_uuid() }).await?
-        }
+/// Inserts the like of a post by `by`, counts it, and returns the post with its new count. Relies on the unique index on
+/// the pair. Returns `None` if the post was deleted meanwhile; the caller must then roll the transaction back.
+pub async fn insert_post_like(
+    tx: &Tx,
+    id: LikeId,
+    by: UserId,
+    post: PostId,
+) -> Result<Option<(Inserted, Post)>> {
+    let row = post_like::Model { id: id.as_uuid(), user_id: by.as_uuid(), post_id: post.as_uuid() };
+    let inserted = rows::insert(tx, row).await?;
+    let post = match inserted {
+        Inserted::New => posts::update_like_count(tx, post, 1).await?,
+        Inserted::Existing => posts::find(tx, post).await?,
     };
-    let exists = inserted == Inserted::Existing || count(tx, target, 1).await?;
-    Ok(exists.then_some(inserted))
+    Ok(post.map(|post| (inserted, post)))
 }
 
-/// Deletes the like of `by`, updates the count, and returns whether the like existed.
-pub async fn delete(tx: &Tx, by: UserId, target: LikeTarget) -> Result<bool> {
-    use comment_like::Column as OfComment;
-    use post_like::Column as OfPost;
-    let by = by.as_uuid();
-    let deleted = match target {
-        LikeTarget::Post(post) => {
-            let pair = OfPost::UserId.eq(by).and(OfPost::PostId.eq(post.as_uuid()));
-            rows::delete::<post_like::Entity>(tx, pair).await?
-        }
-        LikeTarget::Comment(comment) => {
-            let pair = OfComment::UserId.eq(by).and(OfComment::CommentId.eq(comment.as_uuid()));
-            rows::delete::<comment_like::Entity>(tx, pair).await?
-        }
+/// Like [`insert_post_like`], for a comment.
+pub async fn insert_comment_like(
+    tx: &Tx,
+    id: LikeId,
+    by: UserId,
+    comment: CommentId,
+) -> Result<Option<(Inserted, Comment)>> {
+    let row = comment_like::Model { id: id.as_uuid(), user_id: by.as_uuid(), comment_id: comment.as_uuid() };
+    let inserted = rows::insert(tx, row).await?;
+    let comment = match inserted {
+        Inserted::New => comments::update_like_count(tx, comment, 1).await?,
+        Inserted::Existing => comments::find(tx, comment).await?,
     };
-    if deleted == 1 {
-        count(tx, target, -1).await?;
+    Ok(comment.map(|comment| (inserted, comment)))
+}
+
+/// Deletes the like of a post by `by`, and returns the post with its new count; `None` if there was no like, or the post
+/// is deleted.
+pub async fn delete_post_like(tx: &Tx, by: UserId, post: PostId) -> Result<Option<Post>> {
+    use post_like::{Column, Entity};
+    let pair = Column::UserId.eq(by.as_uuid()).and(Column::PostId.eq(post.as_uuid()));
+    match rows::delete::<Entity>(tx, pair).await? {
+        0 => Ok(None),
+        _ => posts::update_like_count(tx, post, -1).await,
     }
-    Ok(deleted == 1)
 }
 
-async fn count(tx: &Tx, target: LikeTarget, by: i64) -> Result<bool> {
-    match target {
-        LikeTarget::Post(post) => posts::update_like_count(tx, post, by).await,
-        LikeTarget::Comment(comment) => comments::update_like_count(tx, comment, by).await,
+/// Like [`delete_post_like`], for a comment.
+pub async fn delete_comment_like(tx: &Tx, by: UserId, comment: CommentId) -> Result<Option<Comment>> {
+    use comment_like::{Column, Entity};
+    let pair = Column::UserId.eq(by.as_uuid()).and(Column::CommentId.eq(comment.as_uuid()));
+    match rows::delete::<Entity>(tx, pair).await? {
+        0 => Ok(None),
+        _ => comments::update_like_count(tx, comment, -1).await,
     }
 }
 
@@ -131,7 +141,7 @@ pub async fn delete_of_user(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
     let posts = posts.filter(OfPost::UserId.eq(user.as_uuid())).order_by_asc(OfPost::PostId).limit(max);
     let posts: Vec<Uuid> = posts.into_tuple().all(tx.inner()).await?;
     for post in &posts {
-        delete(tx, user, LikeTarget::Post(PostId::from_uuid(*post))).await?;
+        delete_post_like(tx, user, PostId::from_uuid(*post)).await?;
     }
     let left = max - posts.len() as u64;
     let comments = comment_like::Entity::find().select_only().column(OfComment::CommentId);
@@ -140,7 +150,7 @@ pub async fn delete_of_user(tx: &Tx, user: UserId, max: u64) -> Result<u64> {
     let comments: Vec<Uuid> =
         if left == 0 { Vec::new() } else { comments.into_tuple().all(tx.inner()).await? };
     for comment in &comments {
-        delete(tx, user, LikeTarget::Comment(CommentId::from_uuid(*comment))).await?;
+        delete_comment_like(tx, user, CommentId::from_uuid(*comment)).await?;
     }
     Ok((posts.len() + comments.len()) as u64)
 }

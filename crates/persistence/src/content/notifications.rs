@@ -11,44 +11,45 @@ use blegram_domain::{
     notification::ReadMark, page::PageKeys,
 };
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder,
-    QuerySelect, QueryTrait, Select, StatementBuilder,
+    ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    Select, Value,
     prelude::Uuid,
-    sea_query::{Expr, ExprTrait, IntoCondition, OnConflict, Query},
+    sea_query::{Expr, ExprTrait, IntoCondition, Query},
 };
 
 use crate::{
     Conn, Result, Tx, comments,
     db::sealed::Sealed,
     entity::{
-        notification::{Column, Entity, Model},
-        pair::mute,
+        notification::{Column, Entity},
         post::Removed,
         user,
     },
     keyset,
     order::{self, List},
-    rows, sql,
+    rows,
+    sql::{self, Values},
 };
 
 /// Inserts notifications about actions of one actor. Skips recipients who were notified of the same before, who mute
 /// the actor, or who are the actor. Returns the recipients and ids of the new notifications.
 pub async fn insert(tx: &Tx, notices: &[Notice], now: Timestamp) -> Result<Vec<(UserId, NotificationId)>> {
-    let Some(actor) = notices.first().map(|notice| notice.actor) else { return Ok(Vec::new()) };
-    let muters = list_muters(tx, actor, notices).await?;
-    let notified =
-        notices.iter().filter(|notice| notice.recipient != actor && !muters.contains(&notice.recipient));
-    let notified: Vec<&Notice> = notified.collect();
-    if notified.is_empty() {
+    let notices: Vec<&Notice> = notices.iter().filter(|notice| notice.recipient != notice.actor).collect();
+    if notices.is_empty() {
         return Ok(Vec::new());
     }
     // The last lock of a transaction, except that on the list of posts.
-    order::lock(tx, &lists(notified.iter().map(|notice| notice.recipient)), now).await?;
-    let rows: Vec<_> = notified.into_iter().map(|notice| model(notice, now).into_active_model()).collect();
-    let once = OnConflict::new().do_nothing().to_owned();
-    let mut insert = Entity::insert_many(rows).on_conflict(once).into_query();
-    insert.returning(Query::returning().columns([Column::Id, Column::UserId]));
-    list_returned(tx, &insert).await
+    order::lock(tx, &lists(notices.iter().map(|notice| notice.recipient)), now).await?;
+    let mut values = Values::default();
+    let rows: Vec<String> = notices.into_iter().map(|notice| bind(notice, now, &mut values)).collect();
+    let sql = format!(
+        "INSERT INTO notifications (id, user_id, kind, actor_id, post_id, comment_id, object_id, created_at) \
+         SELECT * FROM (VALUES {}) AS notices \
+         WHERE NOT EXISTS (SELECT 1 FROM mutes WHERE muter_id = notices.column2 AND muted_id = notices.column4) \
+         ON CONFLICT DO NOTHING RETURNING id, user_id",
+        rows.join(", ")
+    );
+    Ok(ids_of(sql::list(tx, sql, values).await?))
 }
 
 /// Locks the notifications of `recipients` until the transaction ends. [`insert`] does this itself; call it earlier to
@@ -64,28 +65,19 @@ fn lists(recipients: impl IntoIterator<Item = UserId>) -> Vec<List> {
     recipients.into_iter().map(|user| List::by_user("notifications", "user_id", user)).collect()
 }
 
-async fn list_muters(tx: &Tx, actor: UserId, notices: &[Notice]) -> Result<HashSet<UserId>> {
-    let recipients = notices.iter().map(|notice| notice.recipient.as_uuid());
-    let muters = mute::Entity::find()
-        .select_only()
-        .column(mute::Column::MuterId)
-        .filter(mute::Column::MutedId.eq(actor.as_uuid()))
-        .filter(mute::Column::MuterId.is_in(recipients));
-    let ids: Vec<Uuid> = muters.into_tuple().all(tx.inner()).await?;
-    Ok(ids.into_iter().map(UserId::from_uuid).collect())
-}
-
-fn model(notice: &Notice, now: Timestamp) -> Model {
-    Model {
-        id: NotificationId::generate(now).as_uuid(),
-        user_id: notice.recipient.as_uuid(),
-        kind: notice.kind.as_str().to_owned(),
-        actor_id: notice.actor.as_uuid(),
-        post_id: notice.post.map(PostId::as_uuid),
-        comment_id: notice.comment.map(CommentId::as_uuid),
-        object_id: object(notice),
-        created_at: now.as_micros(),
-    }
+/// Binds the values of a row.
+fn bind(notice: &Notice, now: Timestamp, values: &mut Values) -> String {
+    let row: [Value; 8] = [
+        NotificationId::generate(now).as_uuid().into(),
+        notice.recipient.as_uuid().into(),
+        notice.kind.as_str().into(),
+        notice.actor.as_uuid().into(),
+        notice.post.map(PostId::as_uuid).into(),
+        notice.comment.map(CommentId::as_uuid).into(),
+        object(notice).into(),
+        now.as_micros().into(),
+    ];
+    format!("({})", values.bind_all(row))
 }
 
 fn object(notice: &Notice) -> Uuid {
@@ -108,14 +100,12 @@ async fn delete_returning(tx: &Tx, which: Condition) -> Result<Vec<(UserId, Noti
     let mut delete = Query::delete();
     delete.from_table(Entity).cond_where(which);
     delete.returning(Query::returning().columns([Column::Id, Column::UserId]));
-    list_returned(tx, &delete).await
+    Ok(ids_of(sql::list_built(tx, &delete).await?))
 }
 
-/// Executes a statement that returns the ids and recipients of notifications.
-async fn list_returned(tx: &Tx, statement: &impl StatementBuilder) -> Result<Vec<(UserId, NotificationId)>> {
-    let rows: Vec<(Uuid, Uuid)> = sql::list_built(tx, statement).await?;
+fn ids_of(rows: Vec<(Uuid, Uuid)>) -> Vec<(UserId, NotificationId)> {
     let ids = |(id, user)| (UserId::from_uuid(user), NotificationId::from_uuid(id));
-    Ok(rows.into_iter().map(ids).collect())
+    rows.into_iter().map(ids).collect()
 }
 
 /// Lists up to `max` notifications about a post and its comments, with their recipients.

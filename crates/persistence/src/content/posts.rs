@@ -4,36 +4,25 @@
 //! inserted ([`insert`]). Deleting a post marks it and hides it at once; a job then deletes its dependent rows in
 //! batches, and finally the post ([`Removed`]).
 
-use std::collections::HashMap;
-
-use blegram_domain::{
-    PageRequest, Post, PostId, Timestamp, UserId, UserSummary, Visibility, page::PageKeys, post::Marks,
-};
+use blegram_domain::{PageRequest, Post, PostId, Timestamp, UserId, UserSummary, Visibility, page::PageKeys};
 use sea_orm::{
-    ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
-    Select, Set,
-    prelude::Uuid,
-    sea_query::{Expr, UnionType},
+    ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Select, Set,
+    prelude::Uuid, sea_query::Expr,
 };
 
 pub use crate::entity::post::Removed;
 use crate::{
     Conn, Result, Tx,
     db::sealed::Sealed,
-    entity::{
-        pair::{bookmark, post_like},
-        post::{ActiveModel, Column, Entity, Hashtags, Mentions, Model},
-    },
+    entity::post::{ActiveModel, Column, Entity, Hashtags, Mentions, Model},
     hashtags, keyset,
     order::{self, List},
     post_hashtags, rows, search_index, sql, users,
 };
 
-/// Counts a new post for its author, whose account is locked, and for its hashtags. Call it before [`next_id`], because
-/// other transactions may have locked these rows.
+/// Counts a new post for its hashtags. Its author has counted it ([`users::update_post_count`]): accounts come before
+/// hashtags in the lock order. Call it before [`next_id`], because other transactions may have locked these rows.
 pub async fn count_new(tx: &Tx, post: &Post, author: &UserSummary) -> Result<()> {
-    // Accounts before hashtags: the lock order everywhere.
-    users::update_post_count(tx, post.author, 1).await?;
     if post.is_public(author) {
         hashtags::change(tx, &[], &post.hashtags).await?;
     }
@@ -66,7 +55,7 @@ pub async fn insert(tx: &Tx, post: &Post) -> Result<()> {
     };
     Entity::insert(row.into_active_model()).exec_without_returning(tx.inner()).await?;
     post_hashtags::insert(tx, post).await?;
-    search_index::index_post(tx, post).await
+    search_index::index_new_post(tx, post).await
 }
 
 /// Locks the post row (`FOR UPDATE`) until the transaction ends, and returns the post.
@@ -131,71 +120,27 @@ pub async fn delete(tx: &Tx, posts: Removed, max: u64) -> Result<u64> {
     rows::delete_some::<Entity>(tx, Column::Id, Column::Id.in_subquery(posts.ids()), max).await
 }
 
-/// Adds `by` to the like count of a post, and returns whether the post exists and is not deleted.
-pub(crate) async fn update_like_count(tx: &Tx, id: PostId, by: i64) -> Result<bool> {
+/// Adds `by` to the like count of a post, and returns the post; `None` if it does not exist or is deleted.
+pub(crate) async fn update_like_count(tx: &Tx, id: PostId, by: i64) -> Result<Option<Post>> {
     update_count(tx, id, Column::LikeCount, by).await
 }
 
-/// Adds `by` to the comment count of a post, and returns whether the post exists and is not deleted.
-pub(crate) async fn update_comment_count(tx: &Tx, id: PostId, by: i64) -> Result<bool> {
+/// Like [`update_like_count`], for the comment count.
+pub(crate) async fn update_comment_count(tx: &Tx, id: PostId, by: i64) -> Result<Option<Post>> {
     update_count(tx, id, Column::CommentCount, by).await
 }
 
-async fn update_count(tx: &Tx, id: PostId, count: Column, by: i64) -> Result<bool> {
+async fn update_count(tx: &Tx, id: PostId, count: Column, by: i64) -> Result<Option<Post>> {
     let update = Entity::update_many()
         .col_expr(count, Expr::col(count).add(by))
         .filter(Column::Id.eq(id.as_uuid()))
         .filter(Column::DeletedAt.is_null());
-    Ok(update.exec(tx.inner()).await?.rows_affected == 1)
+    update.exec_with_returning(tx.inner()).await?.pop().map(Post::try_from).transpose()
 }
 
 /// Finds a post by id. Does not check who may see it.
 pub async fn find(conn: &impl Conn, id: PostId) -> Result<Option<Post>> {
     by_id(id).one(conn.inner()).await?.map(Post::try_from).transpose()
-}
-
-/// Lists the posts of `ids`, in that order, in one statement. Skips posts that do not exist or are deleted.
-pub async fn list_by_ids(conn: &impl Conn, ids: &[PostId]) -> Result<Vec<Post>> {
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    let by_ids = Column::Id.is_in(ids.iter().map(|id| id.as_uuid()));
-    let rows = undeleted().filter(by_ids).all(conn.inner()).await?;
-    let mut rows: HashMap<_, _> = rows.into_iter().map(|row| (row.id, row)).collect();
-    ids.iter().filter_map(|id| rows.remove(&id.as_uuid())).map(Post::try_from).collect()
-}
-
-/// Returns which of `posts` the viewer likes or bookmarked, in one statement. Skips posts with neither.
-pub async fn list_marks(
-    conn: &impl Conn,
-    viewer: UserId,
-    posts: &[PostId],
-) -> Result<HashMap<PostId, Marks>> {
-    use bookmark::Column as BookmarkColumn;
-    use post_like::Column as LikeColumn;
-    if posts.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let ids = || posts.iter().map(|id| id.as_uuid());
-    let liked = post_like::Entity::find()
-        .select_only()
-        .column_as(Expr::cust("1"), "kind")
-        .column_as(LikeColumn::PostId, "post")
-        .filter(LikeColumn::UserId.eq(viewer.as_uuid()))
-        .filter(LikeColumn::PostId.is_in(ids()));
-    let bookmarked = bookmark::Entity::find()
-        .select_only()
-        .column_as(Expr::cust("2"), "kind")
-        .column_as(BookmarkColumn::PostId, "post")
-        .filter(BookmarkColumn::UserId.eq(viewer.as_uuid()))
-        .filter(BookmarkColumn::PostId.is_in(ids()));
-    let both = liked.into_query().union(UnionType::All, bookmarked.into_query()).to_owned();
-    let mut marks = HashMap::new();
-    for (kind, post) in sql::list_built::<(i32, Uuid)>(conn, &both).await? {
-        let mark: &mut Marks = marks.entry(PostId::from_uuid(post)).or_default();
-        if kind == 1 { mark.liked = true } else { mark.bookmarked = true }
-    }
-    Ok(marks)
 }
 
 /// Lists the ids of public posts, the newest first.

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use blegram_domain::{Relation, UserId, UserSummary};
+use blegram_domain::{PostId, Relation, UserId, UserSummary};
 use sea_orm::{
     ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QuerySelect, QueryTrait,
     prelude::Uuid,
@@ -203,6 +203,18 @@ fn pairs<E: EntityTrait>(
 /// block waits for it. Call it before reading a relationship, when acting on something that belongs to one of `others`.
 pub async fn lock_shared(tx: &Tx, actor: UserId, others: impl IntoIterator<Item = UserId>) -> Result<()> {
     advisory_lock(tx, "pg_advisory_xact_lock_shared", actor, others).await
+}
+
+/// Like [`lock_shared`], for the relationship to the author of `post`, whom it finds in the same statement. Locks nothing
+/// if the post does not exist.
+pub async fn lock_shared_with_author(tx: &Tx, actor: UserId, post: PostId) -> Result<()> {
+    const SQL: &str = "SELECT pg_advisory_xact_lock_shared(hashtextextended(\
+         concat_ws(' ', least(author_id, $2), greatest(author_id, $2)), 0)) \
+         FROM posts WHERE id = $1 AND author_id <> $2";
+    if !sql::is_postgres(tx) {
+        return Ok(());
+    }
+    sql::execute(tx, SQL, [post.as_uuid().into(), actor.as_uuid().into()]).await.map(drop)
 }
 
 /// Like [`lock_shared`], but exclusive, to change the relationship: waits for all other holders.

@@ -35,7 +35,7 @@ async fn connect_some(database: &TestDatabase, statement_timeout: Duration, max_
 async fn write_post(db: &Db, author: UserId) -> Result<()> {
     let post = new_post(author, &"가".repeat(5_000));
     let tx = db.write().await?;
-    let author = blegram_persistence::users::find(&tx, author).await?.unwrap().summary;
+    let author = users::update_post_count(&tx, author, 1).await?.unwrap().summary;
     rows::count_new(&tx, &post, &author).await?;
     rows::insert(&tx, &post).await?;
     tx.commit().await

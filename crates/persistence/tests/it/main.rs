@@ -4,6 +4,7 @@
 
 mod accounts;
 mod durability;
+mod group_commit;
 mod hashtags;
 mod jobs;
 mod migrations;
@@ -76,6 +77,7 @@ pub(crate) fn new_post(author: UserId, text: &str) -> Post {
 pub(crate) async fn insert_post(database: &TestDatabase, post: &Post) {
     let tx = database.db().write().await.unwrap();
     let author = users::find(&tx, post.author).await.unwrap().unwrap().summary;
+    users::update_post_count(&tx, post.author, 1).await.unwrap();
     rows::count_new(&tx, post, &author).await.unwrap();
     rows::insert(&tx, post).await.unwrap();
     tx.commit().await.unwrap();

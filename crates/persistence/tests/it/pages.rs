@@ -3,7 +3,7 @@ use blegram_domain::{
     page::{Cursor, Limit, PageKeys, Scope},
 };
 use blegram_persistence::{
-    posts,
+    hydration, posts,
     testing::{Backend, TestDatabase},
 };
 use rstest_reuse::apply;
@@ -91,11 +91,11 @@ async fn hydration_preserves_the_order_and_skips_deleted_posts(#[case] backend: 
     let newest_first = five_posts(&database).await;
     let page_keys = read(&database, &page(5, None, None)).await;
     database.execute("DELETE FROM posts WHERE text = '2'").await;
-    let posts: Vec<PostId> = posts::list_by_ids(database.db(), &ids(&page_keys))
+    let posts: Vec<PostId> = hydration::list_posts(database.db(), None, &ids(&page_keys))
         .await
         .unwrap()
         .iter()
-        .map(|post| post.id)
+        .map(|hydrated| hydrated.post.id)
         .collect();
     let expected: Vec<PostId> =
         newest_first.iter().enumerate().filter(|(at, _)| *at != 2).map(|(_, id)| *id).collect();

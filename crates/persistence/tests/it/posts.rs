@@ -1,8 +1,6 @@
 use blegram_domain::LikeId;
 use blegram_persistence::{
-    Error, Inserted,
-    likes::{self, LikeTarget},
-    posts,
+    Error, Inserted, likes, posts,
     testing::{Backend, TestDatabase},
     users,
 };
@@ -30,13 +28,13 @@ async fn concurrent_likes_count_once_per_user(#[case] backend: Backend) {
     insert_post(&database, &post).await;
     let mut likes = JoinSet::new();
     for n in 0..50 {
-        let (db, target) = (database.db().clone(), LikeTarget::Post(post.id));
+        let (db, post) = (database.db().clone(), post.id);
         let by = if n % 2 == 0 { ann } else { insert_user(&database, &format!("user{n}")).await };
         likes.spawn(async move {
             let tx = db.write().await.unwrap();
-            let inserted = likes::insert(&tx, LikeId::generate(now()), by, target).await.unwrap();
+            let inserted = likes::insert_post_like(&tx, LikeId::generate(now()), by, post).await.unwrap();
             tx.commit().await.unwrap();
-            inserted == Some(Inserted::New)
+            inserted.is_some_and(|(inserted, _)| inserted == Inserted::New)
         });
     }
     let new = likes.join_all().await.into_iter().filter(|is_new| *is_new).count();
@@ -54,7 +52,7 @@ async fn deleted_post_cannot_be_liked(#[case] backend: Backend) {
     let author = users::find(database.db(), ann).await.unwrap().unwrap().summary;
     let tx = database.db().write().await.unwrap();
     posts::update_deleted(&tx, &post, &author, now()).await.unwrap();
-    let inserted = likes::insert(&tx, LikeId::generate(now()), ann, LikeTarget::Post(post.id)).await.unwrap();
+    let inserted = likes::insert_post_like(&tx, LikeId::generate(now()), ann, post.id).await.unwrap();
     assert_eq!(inserted, None);
     tx.commit().await.unwrap();
     assert!(posts::find(database.db(), post.id).await.unwrap().is_none());

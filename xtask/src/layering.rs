@@ -48,25 +48,28 @@ const CLIENT: &str = "blegram-client";
 const PLANTED: &str = "blegram-planted";
 /// For services of others, which must not need a database for it.
 const VERIFIER: &str = "blegram-verifier";
+/// Counters without names or formats: any crate may count.
+const METRICS: &str = "blegram-metrics";
 
 #[rustfmt::skip]
 const ALL_CRATES: &[&str] =
-    &[DOMAIN, PERSISTENCE, SOCIAL, AUTH, CHAT, MEDIA, GATEWAY, BUS, LIMITS, CPU_POOL, HTTP, API, MIGRATION, PLANTED, VERIFIER];
+    &[DOMAIN, PERSISTENCE, SOCIAL, AUTH, CHAT, MEDIA, GATEWAY, BUS, LIMITS, CPU_POOL, HTTP, API, MIGRATION, PLANTED, VERIFIER, METRICS];
 
 #[rustfmt::skip]
 const TABLE: &[Row] = &[
     Row { package: DOMAIN,       ours: &[],                                                      optional: &[],          never: &[IO, SQL, WEB, OPAQUE] },
-    Row { package: PERSISTENCE,  ours: &[DOMAIN],                                                optional: &[MIGRATION], never: &[WEB, OPAQUE] },
+    Row { package: PERSISTENCE,  ours: &[DOMAIN, METRICS],                                       optional: &[MIGRATION], never: &[WEB, OPAQUE] },
     Row { package: SOCIAL,       ours: &[DOMAIN, PERSISTENCE],                                   optional: &[],          never: &[SQL, WEB, OPAQUE] },
     Row { package: AUTH,         ours: &[DOMAIN, PERSISTENCE, LIMITS, CPU_POOL, VERIFIER],       optional: &[],          never: &[SQL, WEB, OPAQUE] },
     Row { package: CHAT,         ours: &[DOMAIN, PERSISTENCE, PLANTED],                          optional: &[],          never: &[SQL, WEB, OPAQUE] },
-    Row { package: MEDIA,        ours: &[DOMAIN, PERSISTENCE, LIMITS, CPU_POOL],                 optional: &[],          never: &[SQL, WEB, OPAQUE] },
-    Row { package: GATEWAY,      ours: &[DOMAIN, LIMITS, PLANTED],                               optional: &[],          never: &[SQL, WEB, OPAQUE] },
-    Row { package: BUS,          ours: &[DOMAIN, PLANTED],                                       optional: &[],          never: &[SQL, WEB, OPAQUE] },
-    Row { package: HTTP,         ours: &[DOMAIN, AUTH, LIMITS],                                  optional: &[],          never: &[SQL, OPENAPI, OPAQUE] },
-    Row { package: API,          ours: &[DOMAIN, SOCIAL, AUTH, CHAT, MEDIA, GATEWAY, BUS, LIMITS, HTTP, PLANTED], optional: &[], never: &[SQL, REDIS, OPAQUE] },
-    Row { package: LIMITS,       ours: &[DOMAIN],                                                optional: &[],          never: &[SQL, WEB, OPAQUE] },
-    Row { package: CPU_POOL,     ours: &[],                                                      optional: &[],          never: &[SQL, WEB, OPAQUE] },
+    Row { package: MEDIA,        ours: &[DOMAIN, PERSISTENCE, LIMITS, CPU_POOL, METRICS],        optional: &[],          never: &[SQL, WEB, OPAQUE] },
+    Row { package: GATEWAY,      ours: &[DOMAIN, LIMITS, PLANTED, METRICS],                      optional: &[],          never: &[SQL, WEB, OPAQUE] },
+    Row { package: BUS,          ours: &[DOMAIN, PLANTED, METRICS],                              optional: &[],          never: &[SQL, WEB, OPAQUE] },
+    Row { package: HTTP,         ours: &[DOMAIN, AUTH, LIMITS, METRICS],                         optional: &[],          never: &[SQL, OPENAPI, OPAQUE] },
+    Row { package: API,          ours: &[DOMAIN, SOCIAL, AUTH, CHAT, MEDIA, GATEWAY, BUS, LIMITS, HTTP, PLANTED, METRICS], optional: &[], never: &[SQL, REDIS, OPAQUE] },
+    Row { package: LIMITS,       ours: &[DOMAIN, METRICS],                                       optional: &[],          never: &[SQL, WEB, OPAQUE] },
+    Row { package: CPU_POOL,     ours: &[METRICS],                                               optional: &[],          never: &[SQL, WEB, OPAQUE] },
+    Row { package: METRICS,      ours: &[],                                                      optional: &[],          never: &[IO, SQL, WEB, OPAQUE] },
     Row { package: PLANTED,      ours: &[],                                                      optional: &[],          never: &[IO, SQL, WEB, OPAQUE] },
     Row { package: MIGRATION,    ours: &[],                                                      optional: &[],          never: &[WEB, OPAQUE] },
     Row { package: VERIFIER,     ours: &[DOMAIN],                                                optional: &[],          never: &[SQL, WEB, REDIS, OPAQUE] },

@@ -18,8 +18,8 @@ use crate::{
     routes::apis,
 };
 
-/// Paths outside the document that only accept GET: pages for people, documents for tools, and health probes.
-const PAGES: [&str; 13] = [
+/// Paths outside the document that only accept GET: pages for people, and documents for tools.
+const PAGES: [&str; 11] = [
     "/",
     "/docs",
     "/docs/",
@@ -31,9 +31,10 @@ const PAGES: [&str; 13] = [
     "/problems/{code}",
     "/favicon.ico",
     "/favicon.svg",
-    "/healthz",
-    "/readyz",
 ];
+
+/// Health probes, outside the document.
+const PROBES: [&str; 2] = ["/healthz", "/readyz"];
 
 /// Image files, outside the document: GET, and PUT with a signed upload link.
 const FILES: &str = "/media/{*name}";
@@ -45,8 +46,9 @@ const FILES: &str = "/media/{*name}";
 pub(crate) fn routes() -> Vec<Route> {
     let operations = join(&meta(&apis()), operations().collect()).unwrap_or_else(|error| panic!("{error}"));
     let pages = PAGES.map(|page| Route::page(Method::GET, page));
-    let files = [Method::GET, Method::PUT].map(|method| Route::page(method, FILES));
-    operations.into_iter().chain(pages::routes()).chain(pages).chain(files).collect()
+    let probes = PROBES.map(Route::health);
+    let files = [Method::GET, Method::PUT].map(|method| Route::file(method, FILES));
+    operations.into_iter().chain(pages::routes()).chain(pages).chain(probes).chain(files).collect()
 }
 
 /// Whether the API or one of its pages is at `path`, whatever the method.
@@ -130,6 +132,7 @@ fn route(path: &str, handler: &MetaOperation, row: &'static Operation) -> Route 
         path: path.to_owned(),
         operation: Some(RoutedOperation { id: row.id, rule: &row.rule }),
         required_query: required.map(|param| param.name.clone()).collect(),
+        label: row.id,
     }
 }
 

@@ -44,7 +44,7 @@ use blegram_auth::Auth;
 use blegram_chat::Chat;
 use blegram_domain::Clock;
 use blegram_http::{
-    Edge, Gate,
+    Edge, Gate, HttpMetrics,
     router::{InvalidRoutes, Router},
 };
 use blegram_media::Media;
@@ -56,7 +56,7 @@ pub use asyncapi::asyncapi;
 pub use blegram_http::Site;
 pub use openapi::{openapi, openapi_for_progenitor, openapi_yaml};
 pub use places::Places;
-pub use realtime::{Background, Realtime};
+pub use realtime::{Background, CommandOutcome, Realtime, RealtimeSnapshot};
 pub use surface::surface;
 pub use web::{InvalidWebApp, WebApp, WebFiles};
 
@@ -104,6 +104,8 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     /// Tasks that continue after their client has disconnected. Wait for them before you close the database.
     pub tasks: TaskTracker,
+    /// Counts the requests and connections of the node.
+    pub metrics: Arc<HttpMetrics>,
 }
 
 impl std::fmt::Debug for App {
@@ -142,6 +144,12 @@ pub fn router(app: App) -> impl Endpoint<Output = Response> {
     let routes = web::Mount::new(web.clone(), routes).data(Arc::new(app));
     let gated = page::LinkHeader::new(site, layers.gate.wrap(routes));
     layers.edge.wrap(web::Guide::new(web, gated))
+}
+
+/// The probes `/healthz` and `/readyz` alone, for a listener of the operator.
+pub fn probes(app: App) -> BoxEndpoint<'static> {
+    let probes = Route::new().at("/healthz", docs::healthz).at("/readyz", docs::readyz);
+    probes.data(Arc::new(app)).map_to_response().boxed()
 }
 
 /// Puts the layers of the API in front of `endpoint`, whose paths and rules are `routes`: routes of the program around
@@ -187,6 +195,7 @@ impl Layers {
             surface,
             never_stored: &NEVER_STORED,
             never_compressed: &secrets::PATHS,
+            metrics: Arc::clone(&app.metrics),
         };
         Ok(Self { edge, gate })
     }

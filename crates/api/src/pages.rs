@@ -104,6 +104,7 @@ pub(crate) fn routes() -> impl Iterator<Item = Route> {
             path: page.path.to_owned(),
             operation: Some(RoutedOperation { id, rule }),
             required_query: Vec::new(),
+            label: id,
         };
         let post = page.post.map(|(id, rule)| route(Method::POST, id, rule));
         std::iter::once(route(Method::GET, page.get, &SHOW)).chain(post)

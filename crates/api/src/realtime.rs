@@ -18,6 +18,7 @@ mod background;
 mod bugs;
 mod chat;
 mod feed;
+mod metrics;
 mod pace;
 mod presence;
 pub(crate) mod protocol;
@@ -37,8 +38,12 @@ use blegram_planted::{Bug, planted};
 use serde::Serialize;
 use tokio::sync::{Notify, mpsc, watch};
 
-pub use self::background::Background;
+pub(crate) use self::metrics::RealtimeMetrics;
 use self::protocol::EventName;
+pub use self::{
+    background::Background,
+    metrics::{CommandOutcome, RealtimeSnapshot},
+};
 use crate::schema::gateway::DegradedEvent;
 
 /// Capacity of the feed queue. Further events are dropped: clients see the change when they load the resource.
@@ -62,6 +67,7 @@ pub struct Realtime {
     bus: Arc<dyn Bus>,
     feed: mpsc::Sender<blegram_social::Event>,
     delivered: Arc<Mutex<HashMap<UserId, HashMap<ConversationId, u64>>>>,
+    metrics: Arc<RealtimeMetrics>,
 }
 
 impl std::fmt::Debug for Realtime {
@@ -85,6 +91,7 @@ impl Realtime {
             bus,
             feed,
             delivered: Arc::default(),
+            metrics: Arc::new(RealtimeMetrics::new()),
         };
         (realtime, Background { feed: receiver, presence, inbox, bus_work: work })
     }
@@ -92,6 +99,20 @@ impl Realtime {
     /// The connection to the other nodes.
     pub fn bus(&self) -> &Arc<dyn Bus> {
         &self.bus
+    }
+
+    /// The id of this node, which is new at each start.
+    pub const fn node(&self) -> NodeId {
+        self.node
+    }
+
+    /// What was counted since the start.
+    pub fn snapshot(&self) -> RealtimeSnapshot {
+        self.metrics.snapshot()
+    }
+
+    pub(crate) fn metrics(&self) -> &RealtimeMetrics {
+        &self.metrics
     }
 
     /// Whether events of other nodes are late.
@@ -199,6 +220,7 @@ impl EventSink<blegram_auth::Event> for Realtime {
 impl Realtime {
     fn deliver_social(&self, event: blegram_social::Event) {
         if self.feed.try_send(event).is_err() {
+            self.metrics.dropped_feed_events.increment();
             tracing::warn!("the feed queue is full; an event was dropped");
         }
     }

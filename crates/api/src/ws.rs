@@ -22,7 +22,7 @@ use crate::{
     App,
     body::read_value,
     problem::{Code, Failure, Problem},
-    realtime::protocol::CommandName,
+    realtime::{CommandOutcome, protocol::CommandName},
     schema::{
         Render,
         conversation::{ConversationEvents, ConversationRead, Message},
@@ -64,8 +64,10 @@ impl Commands for Client {
     }
 
     async fn admit(&self, peer: &Arc<Peer>, command: &Command) -> Result<(), Frame> {
-        let counted = self.count(peer.user(), CommandName::of(&command.op)).await;
+        let name = CommandName::of(&command.op);
+        let counted = self.count(peer.user(), name).await;
         counted.map_err(|problem| {
+            self.app.realtime.metrics().record_command(name, CommandOutcome::Rejected);
             let (connection, op, code) = (peer.id().to_string(), &*command.op, problem.code().as_str());
             tracing::debug!(connection, op, code, "command");
             Frame::err(command.id, &problem.into_command_error(&connection))
@@ -76,7 +78,9 @@ impl Commands for Client {
         let started = Instant::now();
         let Command { id, op, d } = command;
         let connection = peer.id().to_string();
-        let reply = self.answer(peer, id, CommandName::of(&op), d).await;
+        let name = CommandName::of(&op);
+        let reply = self.answer(peer, id, name, d).await;
+        self.app.realtime.metrics().record_command(name, CommandOutcome::of(&reply));
         let code = reply.as_ref().err().map(|problem| problem.code().as_str());
         tracing::debug!(connection, op, code, duration_us = started.elapsed().as_micros(), "command");
         reply.unwrap_or_else(|problem| Some(Frame::err(id, &problem.into_command_error(&connection))))

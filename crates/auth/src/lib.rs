@@ -327,6 +327,11 @@ impl Auth {
         &self.limiter
     }
 
+    /// What the threads do that hash passwords.
+    pub fn hash_pool(&self) -> blegram_cpu_pool::Snapshot {
+        self.hasher.pool().snapshot()
+    }
+
     /// Makes this node read every session from the database again. Call it for each event of another node.
     pub fn clear_session_cache(&self) {
         self.sessions.clear();

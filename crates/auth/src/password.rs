@@ -148,6 +148,10 @@ impl Hasher {
         Ok(Self { argon2, cpu_pool, dummy })
     }
 
+    pub(crate) fn pool(&self) -> &CpuPool<Subject> {
+        &self.cpu_pool
+    }
+
     pub(crate) async fn hash(&self, password: NewPassword, work: Work<Subject>) -> Result<String> {
         let argon2 = self.argon2.clone();
         self.run(work, move || hash(&argon2, &password.0)).await

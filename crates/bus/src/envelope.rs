@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use blegram_domain::Timestamp;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -56,6 +57,9 @@ struct Head<'a> {
     kind: Cow<'a, str>,
     #[serde(rename = "to")]
     keys: Vec<String>,
+    /// When it was made, in microseconds of the publisher's clock. Nodes of earlier versions send none.
+    #[serde(rename = "at", default, skip_serializing_if = "Option::is_none")]
+    made_at: Option<i64>,
 }
 
 /// Only what every version has.
@@ -74,12 +78,13 @@ pub(crate) enum Unreadable {
     Malformed,
 }
 
-pub(crate) fn encode(envelope: &Envelope, stamp: Stamp) -> Vec<u8> {
+pub(crate) fn encode(envelope: &Envelope, stamp: Stamp, now: Timestamp) -> Vec<u8> {
     let head = Head {
         version: envelope.version,
         stamp,
         kind: Cow::Borrowed(&envelope.kind),
         keys: envelope.keys.iter().map(ToString::to_string).collect(),
+        made_at: Some(now.as_micros()),
     };
     // Serialising strings and numbers into memory cannot fail.
     let mut bytes = serde_json::to_vec(&head).unwrap_or_default();
@@ -88,7 +93,16 @@ pub(crate) fn encode(envelope: &Envelope, stamp: Stamp) -> Vec<u8> {
     bytes
 }
 
-pub(crate) fn decode(bytes: &Bytes) -> Result<(Envelope, Stamp), Unreadable> {
+/// A received envelope.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Received {
+    pub(crate) envelope: Envelope,
+    pub(crate) stamp: Stamp,
+    /// When it was made, by the publisher's clock.
+    pub(crate) made_at: Option<Timestamp>,
+}
+
+pub(crate) fn decode(bytes: &Bytes) -> Result<Received, Unreadable> {
     let end = bytes.iter().position(|byte| *byte == b'\n').ok_or(Unreadable::Malformed)?;
     let line = &bytes[..end];
     let AnyHead { version } = serde_json::from_slice(line).map_err(|_| Unreadable::Malformed)?;
@@ -103,7 +117,8 @@ pub(crate) fn decode(bytes: &Bytes) -> Result<(Envelope, Stamp), Unreadable> {
         keys: keys.map_err(|_| Unreadable::Malformed)?,
         payload: bytes.slice(end + 1..),
     };
-    Ok((envelope, head.stamp))
+    let made_at = head.made_at.and_then(Timestamp::from_micros);
+    Ok(Received { envelope, stamp: head.stamp, made_at })
 }
 
 #[cfg(test)]
@@ -118,8 +133,9 @@ mod tests {
         #[test]
         fn envelopes_round_trip(kind in "[a-z.\n\"]{0,20}", topic in ".{0,20}", payload: Vec<u8>) {
             let envelope = Envelope::new(kind, vec![Key::Topic(topic), Key::All], payload);
-            let bytes = Bytes::from(encode(&envelope, STAMP));
-            prop_assert_eq!(decode(&bytes), Ok((envelope, STAMP)));
+            let now = Timestamp::from_micros(1_790_000_000_000_000).unwrap();
+            let bytes = Bytes::from(encode(&envelope, STAMP, now));
+            prop_assert_eq!(decode(&bytes), Ok(Received { envelope, stamp: STAMP, made_at: Some(now) }));
         }
 
         #[test]
@@ -135,7 +151,8 @@ mod tests {
         assert_eq!(decode(&newer), Err(Unreadable::Newer));
         let extended =
             Bytes::from_static(b"{\"v\":1,\"o\":1,\"n\":2,\"k\":\"a.b\",\"to\":[\"*\"],\"new\":1}\nx");
-        let (envelope, stamp) = decode(&extended).unwrap();
+        let Received { envelope, stamp, made_at } = decode(&extended).unwrap();
+        assert_eq!(made_at, None, "nodes of earlier versions send none");
         assert_eq!((envelope.kind.as_ref(), &envelope.payload[..], stamp.number), ("a.b", &b"x"[..], 2));
     }
 }

@@ -7,6 +7,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use blegram_metrics::HistogramSnapshot;
 use tokio::sync::watch;
 
 use crate::{
@@ -101,6 +102,10 @@ impl Bus for ExchangeBus {
 
     fn counts(&self) -> Counts {
         self.monitor.counts()
+    }
+
+    fn lag(&self) -> HistogramSnapshot {
+        self.monitor.lag.snapshot()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use blegram_metrics::Histogram;
 use tokio::sync::watch;
 
 /// Whether envelopes may be lost now, and how often some may have been lost.
@@ -54,6 +55,8 @@ pub(crate) struct Monitor {
     pub(crate) dropped_incoming: AtomicU64,
     pub(crate) ignored: AtomicU64,
     pub(crate) subscriptions: AtomicU64,
+    /// From when an envelope was made to when it arrived.
+    pub(crate) lag: Histogram,
 }
 
 impl Monitor {
@@ -67,6 +70,7 @@ impl Monitor {
             dropped_incoming: zero(),
             ignored: zero(),
             subscriptions: zero(),
+            lag: Histogram::default(),
         }
     }
 

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use blegram_domain::{Clock, SystemClock};
 use bytes::Bytes;
 
 use crate::{
-    envelope::{self, Unreadable},
+    envelope::{self, Received, Unreadable},
     health::{Monitor, increment},
     inbox::Slot,
     outbox::{GREETING, LOST},
@@ -29,11 +30,19 @@ impl Intake {
     /// Accepts a message. Drops copies, and counts what this version cannot read. Returns whether it is of another node.
     pub(crate) fn accept(&mut self, bytes: &Bytes) -> bool {
         match envelope::decode(bytes) {
-            Ok((_, stamp)) if stamp.origin == self.origin => return false,
-            Ok((_, stamp)) if !self.recent.insert(stamp) => {}
-            Ok((envelope, _)) if envelope.kind == LOST => self.monitor.update(|health| health.losses += 1),
-            Ok((envelope, _)) if envelope.kind == GREETING => {}
-            Ok((envelope, _)) => self.slot.put(envelope),
+            Ok(Received { stamp, .. }) if stamp.origin == self.origin => return false,
+            Ok(Received { stamp, .. }) if !self.recent.insert(stamp) => {}
+            Ok(Received { envelope, .. }) if envelope.kind == LOST => {
+                self.monitor.update(|health| health.losses += 1);
+            }
+            Ok(Received { envelope, .. }) if envelope.kind == GREETING => {}
+            Ok(Received { envelope, made_at, .. }) => {
+                if let Some(made_at) = made_at {
+                    // Zero if the clock of the other node is ahead.
+                    self.monitor.lag.record(SystemClock.now().since(made_at));
+                }
+                self.slot.put(envelope);
+            }
             Err(Unreadable::Newer) => increment(&self.monitor.ignored),
             Err(Unreadable::Malformed) => {
                 increment(&self.monitor.ignored);

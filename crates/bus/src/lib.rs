@@ -58,6 +58,7 @@ pub mod testing;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use blegram_metrics::HistogramSnapshot;
 use tokio::sync::watch;
 
 pub use envelope::Envelope;
@@ -97,6 +98,10 @@ pub trait Bus: Send + Sync {
 
     /// What was published, received and dropped since the start.
     fn counts(&self) -> Counts;
+
+    /// The times that envelopes of other nodes were on their way, by the clocks of the two nodes. Empty if they are on their
+    /// way for no time.
+    fn lag(&self) -> HistogramSnapshot;
 }
 
 /// A node's connection to the bus.

@@ -16,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+use blegram_metrics::HistogramSnapshot;
 use bytes::Bytes;
 use tokio::{
     sync::{Notify, watch},
@@ -217,6 +218,10 @@ impl Bus for NotifyBus {
     fn counts(&self) -> Counts {
         self.shared.monitor.counts()
     }
+
+    fn lag(&self) -> HistogramSnapshot {
+        self.shared.monitor.lag.snapshot()
+    }
 }
 
 #[cfg(test)]
@@ -278,6 +283,7 @@ mod tests {
         introduced(&other.bus).await;
         one.bus.publish(envelope("hello"));
         assert_eq!(other.inbox.receive().await, envelope("hello"));
+        assert_eq!((one.bus.lag().count(), other.bus.lag().count()), (0, 1));
 
         let left = server.0.lock().unwrap().pop();
         drop((other, left));

@@ -9,6 +9,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
 };
 
+use blegram_domain::{Clock, SystemClock};
 use rand::RngExt;
 use tokio::sync::mpsc;
 
@@ -155,7 +156,7 @@ impl Queue {
 impl Shared {
     fn encode(&self, envelope: &Envelope) -> Outgoing {
         let number = self.last_number.fetch_add(1, Ordering::Relaxed);
-        let bytes = envelope::encode(envelope, Stamp { origin: self.origin, number });
+        let bytes = envelope::encode(envelope, Stamp { origin: self.origin, number }, SystemClock.now());
         Outgoing { partitions: partitions(&envelope.keys), bytes }
     }
 

@@ -13,6 +13,7 @@ mod subscriptions;
 
 use std::{sync::Arc, time::Duration};
 
+use blegram_metrics::HistogramSnapshot;
 use redis::{Client, ErrorKind, RedisError};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::{sync::watch, time::timeout};
@@ -174,5 +175,9 @@ impl Bus for RedisBus {
 
     fn counts(&self) -> Counts {
         self.shared.monitor.counts()
+    }
+
+    fn lag(&self) -> HistogramSnapshot {
+        self.shared.monitor.lag.snapshot()
     }
 }

@@ -25,6 +25,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use blegram_metrics::{Histogram, HistogramSnapshot};
 /// The error of [`CpuPool::new`].
 pub use rayon::ThreadPoolBuildError;
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -101,8 +102,27 @@ impl<K> Work<K> {
 
 /// A thread pool with a bounded, fair queue; cheap to clone.
 pub struct CpuPool<K> {
+    name: &'static str,
     queue: Arc<Mutex<Queue<K>>>,
+    durations: Arc<Histogram>,
     threads: Arc<ThreadPool>,
+}
+
+/// What a pool does now, and what it has done since it was created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The name of the pool.
+    pub name: &'static str,
+    /// Threads at work.
+    pub busy: usize,
+    /// All threads.
+    pub threads: usize,
+    /// Pieces of work that wait.
+    pub queued: usize,
+    /// Pieces of work that were rejected, because the queue or the owner's share of it was full.
+    pub rejected: u64,
+    /// How long the work took that has ended, without its wait.
+    pub durations: HistogramSnapshot,
 }
 
 impl<K> std::fmt::Debug for CpuPool<K> {
@@ -113,7 +133,12 @@ impl<K> std::fmt::Debug for CpuPool<K> {
 
 impl<K> Clone for CpuPool<K> {
     fn clone(&self) -> Self {
-        Self { queue: Arc::clone(&self.queue), threads: Arc::clone(&self.threads) }
+        Self {
+            name: self.name,
+            queue: Arc::clone(&self.queue),
+            durations: Arc::clone(&self.durations),
+            threads: Arc::clone(&self.threads),
+        }
     }
 }
 
@@ -136,7 +161,15 @@ impl<K: Hash + Eq + Clone + Send + 'static> CpuPool<K> {
             // The caller gets an error, and the panic itself is already in the log.
             .panic_handler(|_| {})
             .build()?;
-        Ok(Self { queue: Arc::new(Mutex::new(Queue::new(threads, queue))), threads: Arc::new(pool) })
+        let queue = Arc::new(Mutex::new(Queue::new(threads, queue)));
+        Ok(Self { name, queue, durations: Arc::default(), threads: Arc::new(pool) })
+    }
+
+    /// What the pool does now.
+    pub fn snapshot(&self) -> Snapshot {
+        let (busy, queued, rejected) = lock(&self.queue).counts();
+        let threads = self.threads.current_num_threads();
+        Snapshot { name: self.name, busy, threads, queued, rejected, durations: self.durations.snapshot() }
     }
 
     /// Runs `work` when a thread is free and no other owner is to be served before.
@@ -150,8 +183,9 @@ impl<K: Hash + Eq + Clone + Send + 'static> CpuPool<K> {
     ) -> Result<T, Error> {
         let (sender, receiver) = oneshot::channel();
         let (queue, owner) = (Arc::clone(&self.queue), work.owner.clone());
+        let durations = Arc::clone(&self.durations);
         let job = Box::new(move || {
-            let running = Running { queue: &queue, owner, started: Instant::now() };
+            let running = Running { queue: &queue, durations: &durations, owner, started: Instant::now() };
             let result = run();
             // Released before the caller gets the result and may submit more work.
             drop(running);
@@ -174,13 +208,16 @@ impl<K: Hash + Eq + Clone + Send + 'static> CpuPool<K> {
 /// A thread at work. Dropping it, also by a panic, gives its place back.
 struct Running<'a, K: Hash + Eq + Clone> {
     queue: &'a Mutex<Queue<K>>,
+    durations: &'a Histogram,
     owner: K,
     started: Instant,
 }
 
 impl<K: Hash + Eq + Clone> Drop for Running<'_, K> {
     fn drop(&mut self) {
-        lock(self.queue).end(&self.owner, self.started.elapsed());
+        let took = self.started.elapsed();
+        self.durations.record(took);
+        lock(self.queue).end(&self.owner, took);
     }
 }
 
@@ -221,9 +258,13 @@ mod tests {
         let mut second = Box::pin(pool.run(Work::of("bob"), || ()));
         assert!(poll_is_pending(&mut second).await, "the second work waits");
         assert!(matches!(pool.run(Work::of("cho"), || ()).await, Err(Error::Full { .. })));
+        let Snapshot { name, busy, threads, queued, rejected, durations } = pool.snapshot();
+        assert_eq!((name, busy, threads, queued, rejected, durations.count()), ("test", 1, 1, 1, 1, 0));
         release.send(()).unwrap();
         assert_eq!((first.await, second.await), (Ok(()), Ok(())));
         assert_eq!(pool.run(Work::of("ann"), || 1).await, Ok(1));
+        let Snapshot { busy, queued, rejected, durations, .. } = pool.snapshot();
+        assert_eq!((busy, queued, rejected, durations.count()), (0, 0, 1, 3));
     }
 
     #[tokio::test]

@@ -22,6 +22,7 @@ pub(crate) struct Queue<K> {
     served: Duration,
     /// The moving average of how long work takes.
     usual: Duration,
+    rejected: u64,
 }
 
 /// The work of one owner, who has some that waits or runs.
@@ -35,6 +36,10 @@ struct Lane {
 impl<K: Hash + Eq + Clone> Queue<K> {
     /// Adds work, unless the queue or the owner's share of it is full.
     pub(crate) fn push(&mut self, work: Work<K>, job: Job) -> Result<(), Error> {
+        self.try_push(work, job).inspect_err(|_| self.rejected += 1)
+    }
+
+    fn try_push(&mut self, work: Work<K>, job: Job) -> Result<(), Error> {
         let Work { owner, is_known } = work;
         if self.running + self.waiting >= self.threads + self.bound(is_known) {
             return Err(Error::Full { retry_after: self.retry_after() });
@@ -87,12 +92,17 @@ impl<K> Queue<K> {
     pub(crate) fn new(threads: usize, capacity: usize) -> Self {
         let (waiting, running) = (0, 0);
         let (served, usual) = (Duration::ZERO, Duration::ZERO);
-        Self { threads, capacity, lanes: HashMap::new(), waiting, running, served, usual }
+        Self { threads, capacity, lanes: HashMap::new(), waiting, running, served, usual, rejected: 0 }
     }
 
     /// How much may wait: the last third is kept for known owners.
     const fn bound(&self, is_known: bool) -> usize {
         if is_known { self.capacity } else { self.capacity - self.capacity / 3 }
+    }
+
+    /// How many pieces of work run, wait, and were rejected.
+    pub(crate) const fn counts(&self) -> (usize, usize, u64) {
+        (self.running, self.waiting, self.rejected)
     }
 
     /// How long the work that waits will probably take.

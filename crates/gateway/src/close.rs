@@ -76,6 +76,26 @@ impl CloseCode {
         }
     }
 
+    /// The name in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::WebSocket => "invalid_frame",
+            Self::NotText => "not_text",
+            Self::TooBig => "too_big",
+            Self::Draining => "draining",
+            Self::Expired => "expired",
+            Self::Heartbeat => "heartbeat",
+            Self::Slow => "slow",
+            Self::Resync => "overflow",
+            Self::Rate => "rate",
+            Self::Revoked => "revoked",
+            Self::Protocol => "protocol",
+            Self::Version => "version",
+            Self::Suspended => "suspended",
+            Self::TooMany => "too_many",
+        }
+    }
+
     /// The reason in the close frame, for developers.
     pub const fn reason(self) -> &'static str {
         match self {

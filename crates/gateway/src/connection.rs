@@ -101,6 +101,11 @@ where
     let end = poll_fn(|cx| connection.poll(cx)).await;
     // Unregisters the connection before the closing handshake, so that nothing more is sent to it.
     drop(guard);
+    let code = match &end {
+        End::Disconnected => None,
+        End::Close(code) => Some(*code),
+    };
+    connection.hub.metrics().record_end(code);
     match end {
         End::Disconnected => None,
         End::Close(code) => {
@@ -236,6 +241,7 @@ where
             }
             let mut batch = Vec::new();
             self.peer.take_frames(BATCH_FRAMES, BATCH_BYTES, &mut batch);
+            self.hub.metrics().record_sent(&batch);
             self.writing_since = Some(now);
             for text in batch {
                 self.ws.start_send_unpin(Message::Text(text)).map_err(|_| End::Disconnected)?;

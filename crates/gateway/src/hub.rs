@@ -17,6 +17,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     CloseCode, Config,
     fanout::Fanout,
+    metrics::{GatewayMetrics, GatewaySnapshot},
     peer::Peer,
     permit::ConnectionPermit,
     presence::{Presence, PresenceChange},
@@ -38,6 +39,21 @@ pub enum Rejection {
     /// The user has reached the maximum number of connections.
     #[error("the user has too many connections")]
     TooManyOfUser,
+}
+
+impl Rejection {
+    /// All reasons.
+    pub const ALL: &[Self] = &[Self::Draining, Self::Busy, Self::TooManyOfAddress, Self::TooManyOfUser];
+
+    /// The name in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Draining => "draining",
+            Self::Busy => "busy",
+            Self::TooManyOfAddress => "address",
+            Self::TooManyOfUser => "user",
+        }
+    }
 }
 
 /// The number of connections and users on this node.
@@ -64,6 +80,7 @@ struct Inner {
     addresses: Shares,
     draining: CancellationToken,
     tasks: TaskTracker,
+    metrics: Arc<GatewayMetrics>,
 }
 
 impl Hub {
@@ -80,6 +97,7 @@ impl Hub {
             config,
             draining: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            metrics: Arc::default(),
         }));
         (hub, changes)
     }
@@ -129,6 +147,10 @@ impl Hub {
     /// # Errors
     /// As for [`Hub::check`]; [`Rejection::Busy`] above the rate of handshakes.
     pub fn admit(&self, address: IpAddr) -> Result<ConnectionPermit, Rejection> {
+        self.try_admit(address).inspect_err(|rejection| self.0.metrics.record_rejected(*rejection))
+    }
+
+    fn try_admit(&self, address: IpAddr) -> Result<ConnectionPermit, Rejection> {
         if self.is_draining() {
             return Err(Rejection::Draining);
         }
@@ -143,6 +165,13 @@ impl Hub {
     pub fn count(&self) -> Count {
         let registry = self.0.registry.read();
         Count { connections: registry.peers.len(), users: registry.users.len() }
+    }
+
+    /// What the connections did since the start, and what waits now. Visits every connection.
+    pub fn snapshot(&self) -> GatewaySnapshot {
+        let Count { connections, users } = self.count();
+        let queued_bytes = self.0.registry.read().peers.values().map(|peer| peer.queued_bytes()).sum();
+        self.0.metrics.snapshot((connections, users), queued_bytes)
     }
 
     /// The sessions of all connections, without duplicates.
@@ -179,6 +208,10 @@ impl Hub {
 
     pub(crate) fn is_draining(&self) -> bool {
         self.0.draining.is_cancelled()
+    }
+
+    pub(crate) fn metrics(&self) -> Arc<GatewayMetrics> {
+        Arc::clone(&self.0.metrics)
     }
 
     pub(crate) fn registry(&self) -> &SharedRegistry {

@@ -33,21 +33,44 @@ pub(crate) struct Outbox {
     limits: OutboxLimits,
     queue: VecDeque<Frame>,
     bytes: usize,
+    dropped: Dropped,
+}
+
+/// How many frames an outbox dropped because the client was slow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Dropped {
+    /// Hints.
+    pub(crate) hints: u32,
+    /// Events that the head of their conversation replaced.
+    pub(crate) events: u32,
 }
 
 impl Outbox {
     pub(crate) fn new(limits: OutboxLimits) -> Self {
-        Self { limits, queue: VecDeque::new(), bytes: 0 }
+        Self { limits, queue: VecDeque::new(), bytes: 0, dropped: Dropped::default() }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
 
+    /// The bytes of the queued frames.
+    pub(crate) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// What was dropped since the last call.
+    pub(crate) fn take_dropped(&mut self) -> Dropped {
+        std::mem::take(&mut self.dropped)
+    }
+
     /// Adds a frame. Drops frames that it supersedes, and others if the queue is over its capacity.
     pub(crate) fn push(&mut self, frame: Frame) -> Result<(), Overflow> {
         match &frame.class {
-            Class::Hint if self.is_busy() => return Ok(()),
+            Class::Hint if self.is_busy() => {
+                self.dropped.hints += 1;
+                return Ok(());
+            }
             Class::State(key) => self.remove(|class| matches!(class, Class::State(other) if other == key)),
             Class::Removed { conversation, key } => {
                 let head = head_key(*conversation);
@@ -106,7 +129,9 @@ impl Outbox {
 
     fn shed(&mut self) -> Result<(), Overflow> {
         if self.is_over() {
+            let before = self.queue.len();
             self.queue.retain(|frame| frame.class != Class::Hint);
+            self.dropped.hints += count(before - self.queue.len());
             self.bytes = self.queue.iter().map(|frame| frame.text.len()).sum();
         }
         while self.is_over() {
@@ -130,7 +155,7 @@ impl Outbox {
     }
 
     fn collapse(&mut self, largest: ConversationId) {
-        let mut head = None;
+        let (mut head, before) = (None, self.queue.len());
         self.queue.retain(|frame| match frame.class {
             Class::DurableEvent { conversation, seq, last_message_no } if conversation == largest => {
                 head = Some((seq, last_message_no));
@@ -138,11 +163,16 @@ impl Outbox {
             }
             _ => true,
         });
+        self.dropped.events += count(before - self.queue.len());
         if let Some((seq, last_message_no)) = head.filter(|_| !planted(Bug::SilentOverflow)) {
             self.queue.push_back(Frame::head(largest, seq, last_message_no));
         }
         self.bytes = self.queue.iter().map(|frame| frame.text.len()).sum();
     }
+}
+
+fn count(frames: usize) -> u32 {
+    u32::try_from(frames).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -211,6 +241,7 @@ mod tests {
         for seq in 1..=16 {
             outbox.push(durable(u8::try_from(seq).unwrap(), seq, 1)).unwrap();
         }
+        assert_eq!(outbox.take_dropped(), Dropped { hints: 20, events: 0 });
         assert_eq!(drain(&mut outbox), vec!["d"; 16]);
     }
 
@@ -221,6 +252,7 @@ mod tests {
         for seq in 1..=8 {
             outbox.push(durable(2, seq, 500)).unwrap();
         }
+        assert_eq!(outbox.take_dropped(), Dropped { hints: 0, events: 8 });
         // Later events update the head while it is queued.
         outbox.push(durable(2, 9, 500)).unwrap();
         outbox.push(durable(1, 2, 500)).unwrap();

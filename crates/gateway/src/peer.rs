@@ -4,7 +4,7 @@
 use std::{
     collections::HashMap,
     net::IpAddr,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::Waker,
     time::Duration,
 };
@@ -19,6 +19,7 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use crate::{
     CloseCode, Topic,
     frame::{Class, Frame},
+    metrics::GatewayMetrics,
     outbox::{Outbox, OutboxLimits, Overflow},
 };
 
@@ -61,6 +62,7 @@ pub struct Peer {
     address: IpAddr,
     state: Mutex<State>,
     waker: AtomicWaker,
+    metrics: Arc<GatewayMetrics>,
 }
 
 #[derive(Debug)]
@@ -108,6 +110,7 @@ impl Peer {
         identity: ConnectionIdentity,
         address: IpAddr,
         limits: OutboxLimits,
+        metrics: Arc<GatewayMetrics>,
     ) -> Self {
         let state = State {
             outbox: Outbox::new(limits),
@@ -118,7 +121,8 @@ impl Peer {
             open: Vec::new(),
             watched: Vec::new(),
         };
-        Self { id, user: identity.user, address, state: Mutex::new(state), waker: AtomicWaker::new() }
+        let (state, waker) = (Mutex::new(state), AtomicWaker::new());
+        Self { id, user: identity.user, address, state, waker, metrics }
     }
 
     /// The id of the connection.
@@ -150,8 +154,10 @@ impl Peer {
         if state.outbox.push(frame) == Err(Overflow) {
             state.closing = Some((CloseCode::Resync, Instant::now()));
         }
+        let dropped = state.outbox.take_dropped();
         drop(state);
         self.waker.wake();
+        self.metrics.record_dropped(dropped);
     }
 
     /// Closes the connection immediately; queued frames are not sent.
@@ -217,6 +223,7 @@ impl Peer {
         }
         if flow.sent >= limit {
             flow.withheld += 1;
+            self.metrics.withheld_posts.increment();
             flow.newest = flow.newest.max(Some(post));
             return Offered::Withheld;
         }
@@ -261,6 +268,10 @@ impl Peer {
             Some(code) => Err(code),
             None => Ok((state.closing.map(|(_, at)| at), state.credential)),
         }
+    }
+
+    pub(crate) fn queued_bytes(&self) -> usize {
+        self.state().outbox.bytes()
     }
 
     pub(crate) fn has_nothing_to_send(&self) -> bool {

@@ -42,18 +42,20 @@ impl ConnectionPermit {
         first: Frame,
     ) -> Result<ConnectionGuard, (Self, Rejection)> {
         let config = self.hub.config();
-        let peer = Arc::new(Peer::new(id, identity, self.address, config.outbox));
+        let peer = Arc::new(Peer::new(id, identity, self.address, config.outbox, self.hub.metrics()));
         peer.send(first);
         let mut registry = self.hub.registry().write();
         // Checked under the lock: `Hub::drain` cancels first and lists the connections afterwards, so it either sees
         // this connection, or this check sees that the node drains.
         if self.hub.is_draining() {
             drop(registry);
+            self.hub.metrics().record_rejected(Rejection::Draining);
             return Err((self, Rejection::Draining));
         }
         let user_peers = registry.users.entry(identity.user).or_default();
         if user_peers.len() >= config.connections_per_user {
             drop(registry);
+            self.hub.metrics().record_rejected(Rejection::TooManyOfUser);
             return Err((self, Rejection::TooManyOfUser));
         }
         user_peers.push(Arc::clone(&peer));

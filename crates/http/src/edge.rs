@@ -18,6 +18,7 @@ use crate::{
     compression::Negotiation,
     cors::CorsRequest,
     headers::RequestHeader,
+    metrics::{CLIENT_CLOSED_REQUEST, HttpMetrics, RouteMetrics},
     router::{Resource, Router},
     surface::ErrorCode,
 };
@@ -52,6 +53,8 @@ pub struct Edge {
     pub never_stored: &'static [&'static str],
     /// The paths below which responses contain credentials or other secrets, and are not compressed.
     pub never_compressed: &'static [&'static str],
+    /// Counts the requests.
+    pub metrics: Arc<HttpMetrics>,
 }
 
 impl std::fmt::Debug for Edge {
@@ -63,6 +66,7 @@ impl std::fmt::Debug for Edge {
 /// The endpoint of the outermost layer, with all other layers inside.
 pub struct EdgeEndpoint<E> {
     edge: Edge,
+    routes: RouteMetrics,
     inner: E,
 }
 
@@ -75,7 +79,8 @@ impl<E> std::fmt::Debug for EdgeEndpoint<E> {
 impl Edge {
     /// Puts the layer around `inner`.
     pub fn wrap<E: Endpoint<Output = Response>>(self, inner: E) -> EdgeEndpoint<E> {
-        EdgeEndpoint { edge: self, inner }
+        let routes = RouteMetrics::new(Arc::clone(&self.metrics), &self.router);
+        EdgeEndpoint { edge: self, routes, inner }
     }
 
     fn request_id(&self, request: &Request) -> String {
@@ -152,6 +157,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for EdgeEndpoint<E> {
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
         let uri = request.uri().clone();
+        let mut measured = self.routes.begin(&self.edge.router, request.method(), uri.path());
         let cors_request = CorsRequest::of(&request, &self.edge.site);
         let compression =
             Negotiation::of(request.headers(), !is_below(self.edge.never_compressed, uri.path()));
@@ -177,6 +183,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for EdgeEndpoint<E> {
         compression.apply(&mut response).await;
         line.code = response.data::<ErrorCode>().copied();
         line.status = Some(response.status());
+        measured.status = line.status;
         Ok(response)
     }
 }
@@ -207,9 +214,6 @@ impl AccessLog {
         }
     }
 }
-
-/// The status in the log if the client closed the connection before the response, as in nginx.
-const CLIENT_CLOSED_REQUEST: u16 = 499;
 
 impl Drop for AccessLog {
     fn drop(&mut self) {

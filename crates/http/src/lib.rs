@@ -68,7 +68,8 @@
 //!     surface: surface.clone(),
 //!     tasks: Default::default(),
 //! };
-//! let edge = Edge { site, clock, router, surface, never_stored: &[], never_compressed: &[] };
+//! let metrics = Default::default();
+//! let edge = Edge { site, clock, router, surface, never_stored: &[], never_compressed: &[], metrics };
 //! let notes = edge.wrap(gate.wrap(make_sync(|_| "notes")));
 //!
 //! let response = notes.call(Request::builder().uri("/notes".parse()?).finish()).await?;
@@ -93,6 +94,7 @@ pub mod headers;
 mod host;
 pub mod idempotency;
 pub mod listener;
+pub mod metrics;
 pub mod origin;
 pub mod rate_limit;
 mod rejection;
@@ -105,6 +107,7 @@ mod viewer;
 pub use client::Peer;
 pub use edge::Edge;
 pub use gate::Gate;
+pub use metrics::HttpMetrics;
 pub use rejection::Rejection;
 pub use rule::{Deadline, Login, MAX_BODY_BYTES, MAX_FIELDS_BYTES, RequestBody, Rule};
 pub use site::{Site, address, base_path};

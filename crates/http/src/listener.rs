@@ -47,7 +47,7 @@ use self::{
     closing::{Closing, announce_end, drain, linger},
     socket::{AnswerBody, HEAD_TOO_LARGE, Socket},
 };
-use crate::{Rejection, Site, Surface, edge::add_security_headers, host::Hosts};
+use crate::{HttpMetrics, Rejection, Site, Surface, edge::add_security_headers, host::Hosts};
 
 type BoxBody = http_body_util::combinators::BoxBody<bytes::Bytes, io::Error>;
 
@@ -114,6 +114,8 @@ pub struct Listener {
     pub site: Arc<Site>,
     /// Renders the rejections of the listener.
     pub surface: Arc<dyn Surface>,
+    /// Counts the connections, and the requests that the listener rejects.
+    pub metrics: Arc<HttpMetrics>,
 }
 
 impl std::fmt::Debug for Listener {
@@ -135,11 +137,11 @@ impl Listener {
         endpoint: Arc<E>,
         shutdown: CancellationToken,
     ) -> usize {
-        let Self { limits, uncapped, site, surface } = self;
+        let Self { limits, uncapped, site, surface, metrics } = self;
         let is_local = socket.local_addr().is_ok_and(|address| address.ip().to_canonical().is_loopback());
         let hosts = Hosts::new(&site, is_local);
-        let mut acceptor = Acceptor::new(socket, limits, uncapped);
-        let rejections = Rejections { surface, is_https: site.is_secure() };
+        let mut acceptor = Acceptor::new(socket, limits, uncapped, Arc::clone(&metrics));
+        let rejections = Rejections { surface, is_https: site.is_secure(), metrics };
         let closing = Closing {
             shutdown: shutdown.clone(),
             proxies: site.trusted_proxies.clone(),
@@ -356,12 +358,14 @@ struct Rejections {
     surface: Arc<dyn Surface>,
     /// Whether the public URL of the site is https.
     is_https: bool,
+    metrics: Arc<HttpMetrics>,
 }
 
 impl Rejections {
     fn answer(&self, rejection: Rejection, path: &str) -> poem::Response {
         let request_id = RequestId::generate_separately(SystemClock.now()).to_string();
         let mut answer = self.surface.render(rejection.into(), path, &request_id);
+        self.metrics.record_rejected(answer.status());
         add_security_headers(answer.headers_mut(), self.is_https);
         answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         answer.with_header("x-request-id", request_id).into_response()

@@ -5,7 +5,7 @@
 
 use poem::http::{HeaderValue, Method};
 
-use crate::{Rejection, Rule};
+use crate::{Rejection, Rule, metrics};
 
 /// One method of a path.
 #[derive(Debug, Clone)]
@@ -18,6 +18,8 @@ pub struct Route {
     pub operation: Option<RoutedOperation>,
     /// The required query parameters: an empty value of one is an invalid value, and does not count as absent.
     pub required_query: Vec<String>,
+    /// The name in metrics: the id of the operation, or one of the labels of [`crate::metrics`].
+    pub label: &'static str,
 }
 
 /// The operation of a route. The gate puts it into the data of each request that passed, for handlers.
@@ -33,12 +35,26 @@ impl Route {
     /// An operation without required query parameters.
     pub fn operation(method: Method, path: &str, id: &'static str, rule: &'static Rule) -> Self {
         let operation = Some(RoutedOperation { id, rule });
-        Self { method, path: path.to_owned(), operation, required_query: Vec::new() }
+        Self { method, path: path.to_owned(), operation, required_query: Vec::new(), label: id }
     }
 
-    /// A page or a file, which is no operation.
+    /// A page, which is no operation.
     pub fn page(method: Method, path: &str) -> Self {
-        Self { method, path: path.to_owned(), operation: None, required_query: Vec::new() }
+        Self::labelled(method, path, metrics::PAGE)
+    }
+
+    /// A file, which is no operation.
+    pub fn file(method: Method, path: &str) -> Self {
+        Self::labelled(method, path, metrics::FILE)
+    }
+
+    /// A health probe, which is no operation.
+    pub fn health(path: &str) -> Self {
+        Self::labelled(Method::GET, path, metrics::HEALTH)
+    }
+
+    fn labelled(method: Method, path: &str, label: &'static str) -> Self {
+        Self { method, path: path.to_owned(), operation: None, required_query: Vec::new(), label }
     }
 }
 
@@ -49,13 +65,28 @@ pub struct InvalidRoutes(String);
 
 /// A router of all paths that the server handles.
 #[derive(Debug)]
-pub struct Router(matchit::Router<Resource>);
+pub struct Router {
+    resources: matchit::Router<Resource>,
+    /// Of all routes, by their slots.
+    labels: Vec<&'static str>,
+}
 
 /// A path template and its methods.
 #[derive(Debug)]
 pub(crate) struct Resource {
     template: String,
     routes: Vec<Route>,
+    /// The slot of the first route; those of the others follow.
+    first_slot: usize,
+}
+
+/// What metrics count a request for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Slot {
+    /// The route with this number.
+    Route(usize),
+    /// `OPTIONS` of a known path.
+    Options,
 }
 
 impl Router {
@@ -68,21 +99,44 @@ impl Router {
         for route in routes {
             match resources.iter_mut().find(|resource| resource.template == route.path) {
                 Some(resource) => resource.routes.push(route),
-                None => resources.push(Resource { template: route.path.clone(), routes: vec![route] }),
+                None => resources.push(Resource {
+                    template: route.path.clone(),
+                    routes: vec![route],
+                    first_slot: 0,
+                }),
             }
         }
-        let mut router = matchit::Router::new();
-        for resource in resources {
+        let (mut router, mut labels) = (matchit::Router::new(), Vec::new());
+        for mut resource in resources {
+            resource.first_slot = labels.len();
+            labels.extend(resource.routes.iter().map(|route| route.label));
             router
                 .insert(resource.template.clone(), resource)
                 .map_err(|error| InvalidRoutes(error.to_string()))?;
         }
-        Ok(Self(router))
+        Ok(Self { resources: router, labels })
+    }
+
+    /// The labels of all routes, by their slots.
+    pub(crate) fn labels(&self) -> &[&'static str] {
+        &self.labels
+    }
+
+    /// What metrics count a request for; `None` if no route has the path and the method.
+    pub(crate) fn slot(&self, method: &Method, path: &str) -> Option<Slot> {
+        let resource = self.find(path)?;
+        // As in the gate, HEAD is GET without the body.
+        let method = if method == Method::HEAD { &Method::GET } else { method };
+        let position = resource.routes.iter().position(|route| route.method == *method);
+        match position {
+            Some(position) => Some(Slot::Route(resource.first_slot + position)),
+            None => (method == Method::OPTIONS).then_some(Slot::Options),
+        }
     }
 
     /// The resource at `path`.
     pub(crate) fn find(&self, path: &str) -> Option<&Resource> {
-        self.0.at(path).ok().map(|found| found.value)
+        self.resources.at(path).ok().map(|found| found.value)
     }
 }
 

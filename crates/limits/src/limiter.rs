@@ -15,6 +15,7 @@ use std::{
 };
 
 use blegram_domain::{Clock, EmailKey, UserId};
+use blegram_metrics::Counter as Count;
 use quick_cache::sync::Cache;
 
 use crate::{
@@ -131,6 +132,8 @@ pub struct Limiter {
     clock: Arc<dyn Clock>,
     counters: Cache<(Policy, Subject), Counter>,
     shared: Option<Shared>,
+    /// The attempts above the limit, in the order of [`Policy::ALL`].
+    rejections: [Count; Policy::ALL.len()],
 }
 
 /// The state of one GCRA.
@@ -151,7 +154,14 @@ impl Taken {
 impl Limiter {
     /// A limiter without attempts.
     pub fn new(quotas: Quotas, clock: Arc<dyn Clock>) -> Self {
-        Self { quotas, loopback_quotas: quotas, clock, counters: Cache::new(MAX_COUNTERS), shared: None }
+        Self {
+            quotas,
+            loopback_quotas: quotas,
+            clock,
+            counters: Cache::new(MAX_COUNTERS),
+            shared: None,
+            rejections: std::array::from_fn(|_| Count::default()),
+        }
     }
 
     /// The same limiter, with other quotas for clients that connect over loopback.
@@ -181,7 +191,10 @@ impl Limiter {
         first: &Demand,
         more: impl IntoIterator<Item = Demand>,
     ) -> Result<RateLimitStatus, RateLimited> {
-        let more: Vec<Demand> = more.into_iter().collect();
+        self.take_all(first, more.into_iter().collect()).await.inspect_err(|limited| self.note(limited))
+    }
+
+    async fn take_all(&self, first: &Demand, more: Vec<Demand>) -> Result<RateLimitStatus, RateLimited> {
         let (status, taken) = self.count(first, &more)?;
         let Some(shared) = &self.shared else { return Ok(status) };
         let all: Vec<Counted> =
@@ -203,7 +216,17 @@ impl Limiter {
     /// # Errors
     /// If the limit is exceeded.
     pub fn take_here(&self, demand: &Demand) -> Result<RateLimitStatus, RateLimited> {
-        self.count(demand, &[]).map(|(status, _)| status)
+        self.count(demand, &[]).map(|(status, _)| status).inspect_err(|limited| self.note(limited))
+    }
+
+    /// The number of attempts that each policy rejected on this node.
+    pub fn rejections(&self) -> impl Iterator<Item = (Policy, u64)> {
+        Policy::ALL.iter().copied().zip(self.rejections.iter().map(Count::get))
+    }
+
+    fn note(&self, limited: &RateLimited) {
+        let policies = Policy::ALL.iter().zip(&self.rejections);
+        policies.filter(|(policy, _)| **policy == limited.0.policy).for_each(|(_, count)| count.increment());
     }
 
     fn count(&self, first: &Demand, more: &[Demand]) -> Result<(RateLimitStatus, Vec<Taken>), RateLimited> {
@@ -265,6 +288,10 @@ impl Limiter {
     /// # Errors
     /// If it would not.
     pub async fn peek(&self, demand: &Demand) -> Result<(), RateLimited> {
+        self.peek_all(demand).await.inspect_err(|limited| self.note(limited))
+    }
+
+    async fn peek_all(&self, demand: &Demand) -> Result<(), RateLimited> {
         self.peek_here(demand)?;
         let Some(shared) = &self.shared else { return Ok(()) };
         shared.peek(self.counted(demand)).await.map_or(Ok(()), |peeked| peeked.map(drop))

@@ -78,6 +78,10 @@ pub(crate) struct Picture {
     /// In the order of [`VariantName::ALL`].
     pub(crate) renditions: Vec<Rendition>,
     pub(crate) blurhash: String,
+    /// How long decoding took.
+    pub(crate) decoding: Duration,
+    /// How long resizing and encoding took.
+    pub(crate) encoding: Duration,
 }
 
 /// Decodes `file` and encodes its variants. Gives up at `until`.
@@ -86,7 +90,9 @@ pub(crate) struct Picture {
 /// Why the file is rejected.
 pub(crate) fn render(file: &[u8], until: Instant) -> Result<Picture, ImageRejection> {
     let kind = sniff(file)?;
+    let begun = Instant::now();
     let large = decode(file, kind, until)?;
+    let decoded = Instant::now();
     check(until)?;
     let small = fit(&large, VariantName::Small.max_side());
     let thumb = square(&large, VariantName::Thumb.max_side());
@@ -101,7 +107,7 @@ pub(crate) fn render(file: &[u8], until: Instant) -> Result<Picture, ImageReject
             Variant { name, width: image.width(), height: image.height(), byte_size: bytes.len() as u64 };
         renditions.push(Rendition { variant, bytes });
     }
-    Ok(Picture { renditions, blurhash })
+    Ok(Picture { renditions, blurhash, decoding: decoded - begun, encoding: decoded.elapsed() })
 }
 
 /// The largest file that can be cheap to process.

@@ -54,6 +54,7 @@ pub mod image;
 pub mod library;
 pub mod links;
 pub mod marker;
+mod metrics;
 pub mod moving;
 pub mod quota;
 pub mod receiving;
@@ -80,6 +81,7 @@ pub use error::{Error, Result};
 pub use files::File;
 pub use image::ImageRejection;
 pub use links::Links;
+pub use metrics::{MediaSnapshot, Step, UploadOutcome};
 pub use receiving::ReceiveLimits;
 #[cfg(feature = "s3")]
 pub use s3::S3;
@@ -147,6 +149,7 @@ pub struct Media {
     in_progress: receiving::InProgress,
     /// The marker of the storage, once this process has found it.
     marker: Arc<OnceLock<String>>,
+    metrics: Arc<metrics::MediaMetrics>,
 }
 
 impl std::fmt::Debug for Media {
@@ -187,6 +190,7 @@ impl Media {
             limiter,
             in_progress: receiving::InProgress::default(),
             marker: Arc::default(),
+            metrics: Arc::default(),
         })
     }
 
@@ -194,6 +198,11 @@ impl Media {
     #[must_use]
     pub fn with_limiter(self, limiter: Arc<Limiter>) -> Self {
         Self { limiter, ..self }
+    }
+
+    /// What was counted since the start, and what the threads do now.
+    pub fn snapshot(&self) -> MediaSnapshot {
+        self.metrics.snapshot([&self.cpu_pool, &self.light_pool].map(CpuPool::snapshot))
     }
 
     /// The limits for receiving files.

@@ -23,6 +23,7 @@ use tokio::io::{AsyncWriteExt, BufWriter};
 use crate::{
     Error, ImageRejection, Media, Result,
     image::{self, Picture},
+    metrics::UploadOutcome,
     random,
 };
 
@@ -157,9 +158,14 @@ impl Media {
     /// [`Error::Refused`]; [`Error::QuotaExceeded`]; [`Error::AccountNotFound`]; [`Error::Overloaded`];
     /// [`Error::Unavailable`], in which case nothing was stored.
     pub async fn upload(&self, actor: UserId, source: Source, alt: Option<AltText>) -> Result<domain::Media> {
-        self.check_room(actor).await?;
-        let picture = self.render(actor, source).await?;
-        self.store_image(actor, picture, alt, None).await
+        let upload = async {
+            self.check_room(actor).await?;
+            let picture = self.render(actor, source).await?;
+            self.store_image(actor, picture, alt, None).await
+        };
+        let result = upload.await;
+        self.metrics.record_upload(UploadOutcome::of(&result));
+        result
     }
 
     /// Announces a direct upload by `actor`.
@@ -212,6 +218,7 @@ impl Media {
             Ok(picture) => self.store_image(actor, picture, None, Some(id)).await,
             Err(error) => Err(error),
         };
+        self.metrics.record_upload(UploadOutcome::of(&result));
         // A rejected file would be rejected again; the client sends a corrected one instead.
         if matches!(&result, Ok(_) | Err(Error::Refused(_)))
             && let Err(error) = self.storage.delete(&Upload::file(id)).await
@@ -281,7 +288,10 @@ impl Media {
             limiter.charge(&demand.costing(u32::try_from(millis).unwrap_or(u32::MAX)));
             picture
         };
-        pool.run(Work::of(owner), run).await?
+        let picture = pool.run(Work::of(owner), run).await??;
+        self.metrics.decoding.record(picture.decoding);
+        self.metrics.encoding.record(picture.encoding);
+        Ok(picture)
     }
 
     /// Stores an image: its files, then its row.
@@ -338,12 +348,14 @@ impl Media {
     }
 
     async fn write_files(&self, media: &domain::Media, picture: Picture) -> Result<()> {
-        try_join_all(picture.renditions.into_iter().map(|rendition| async move {
+        let started = Instant::now();
+        let written = try_join_all(picture.renditions.into_iter().map(|rendition| async move {
             let name = media.key.file(rendition.variant.name);
             self.storage.put(&name, rendition.bytes.into(), domain::Media::CONTENT_TYPE).await
         }))
-        .await
-        .map(drop)
+        .await;
+        self.metrics.storing.record(started.elapsed());
+        written.map(drop)
     }
 
     async fn write_row(&self, media: &domain::Media, upload: Option<UploadId>) -> Result<Written> {

@@ -16,7 +16,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::available_parallelism,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr};
@@ -34,6 +34,7 @@ use crate::{
     budget::WaitBudget,
     connection::{Executed, Settings},
     health::Health,
+    metrics::{DbSnapshot, TransactionEnd, TransactionMetrics, Use},
     order::Followed,
     postgres, sqlite,
 };
@@ -53,6 +54,7 @@ pub struct Db {
     write: Writer,
     pub(crate) health: Arc<Health>,
     wakeups: Arc<Wakeups>,
+    transactions: Arc<TransactionMetrics>,
     followed: Arc<Followed>,
     /// Distinguishes this opening of the database from every other.
     identity: Arc<str>,
@@ -80,9 +82,10 @@ impl Db {
         Ok(Self {
             read: Reads(Source::Postgres(pool.clone())),
             search,
-            write: Writer::Postgres(pool),
+            write: Writer::Postgres(pool.counted_apart()),
             health,
             wakeups: Arc::default(),
+            transactions: Arc::default(),
             followed: Arc::default(),
             identity: new_identity(),
         })
@@ -138,6 +141,7 @@ impl Db {
             write: Writer::Sqlite { pool: writer, limit },
             health,
             wakeups: Arc::default(),
+            transactions: Arc::default(),
             followed: Arc::default(),
             identity: new_identity(),
         })
@@ -162,6 +166,7 @@ impl Db {
             change_no: OnceCell::new(),
             has_scheduled_job: AtomicBool::new(false),
             wakeups: Arc::clone(&self.wakeups),
+            end: TransactionEnd::new(Arc::clone(&self.transactions)),
             followed: Arc::clone(&self.followed),
         })
     }
@@ -225,6 +230,25 @@ impl Db {
         self
     }
 
+    /// What this handle and its clones counted since the database was opened.
+    pub fn snapshot(&self) -> DbSnapshot {
+        let (write, mut pools) = match &self.write {
+            Writer::Sqlite { pool, .. } => (&pool.metrics, vec![pool.snapshot(Use::Write)]),
+            Writer::Postgres(pool) => (&*pool.metrics, vec![pool.snapshot()]),
+        };
+        let mut reads = |reads: &Reads, of| match &reads.0 {
+            Source::Sqlite(reads) => {
+                pools.push(reads.pool.snapshot(of));
+                reads.pool.metrics.snapshot(of)
+            }
+            Source::Postgres(pool) => pool.metrics.snapshot(of),
+        };
+        let uses =
+            [reads(&self.read, Use::Read), write.snapshot(Use::Write), reads(&self.search, Use::Search)];
+        let (commits, rollbacks) = self.transactions.snapshot();
+        DbSnapshot { uses, pools, commits, rollbacks }
+    }
+
     /// Closes all connections, and drops those that do not close in time. On SQLite this also checkpoints the
     /// write-ahead log into the file.
     ///
@@ -261,6 +285,7 @@ pub struct Tx {
     pub(crate) change_no: OnceCell<i64>,
     has_scheduled_job: AtomicBool,
     wakeups: Arc<Wakeups>,
+    end: TransactionEnd,
     pub(crate) followed: Arc<Followed>,
 }
 
@@ -282,12 +307,14 @@ impl Tx {
             )
             .into());
         }
+        let started = Instant::now();
         let committed = match inner {
             Transaction::Sqlite(transaction) => transaction.commit().await,
             Transaction::Postgres(transaction) => transaction.commit().await,
         };
         match committed.map_err(Error::from) {
             Ok(()) => {
+                self.end.commit(started);
                 // A transaction without changes writes nothing, so it proves nothing about the disk.
                 if has_changed.into_inner() {
                     health.note_commit();

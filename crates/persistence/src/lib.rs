@@ -13,11 +13,11 @@
 //! | `content` | [`posts`], [`hydration`], [`comments`], [`revisions`], [`hashtags`], [`post_hashtags`], [`likes`], [`bookmarks`], [`timelines`], [`trends`], [`search`], [`recent_searches`], [`notifications`], [`reports`] |
 //! | `chat` | [`conversations`], [`messages`] |
 //! | `images` | [`media`], [`media_usage`], [`uploads`], [`storage_marker`] |
-//! | `system` | [`jobs`], [`idempotency_keys`], [`audit_events`], [`clock_state`], [`newest`], [`nodes`], [`recount`], [`remnants`] |
+//! | `system` | [`jobs`], [`idempotency_keys`], [`audit_events`], [`clock_state`], [`database_size`], [`newest`], [`nodes`], [`recount`], [`remnants`] |
 //! | `entity` | the tables as SeaORM entities, and the conversion of their rows to domain types |
 //!
 //! The files beside the folders are shared: `db` connects and begins transactions, on `sqlite` or `postgres` (both use
-//! `connection`), with the waits of `budget` and the state of `health`; `keyset` pages through lists, `order` and
+//! `connection`), with the waits of `budget`, the state of `health` and the counters of `metrics`; `keyset` pages through lists, `order` and
 //! [`changes`] keep them in commit order, and `search_index` writes what [`search`] reads; `rows` inserts and deletes,
 //! and `sql` runs statements that are written as SQL. Each folder's file says what its modules are for. Modules do not
 //! import each other in circles.
@@ -61,6 +61,7 @@ mod error;
 mod health;
 mod images;
 mod keyset;
+mod metrics;
 mod order;
 mod people;
 pub mod pooling;
@@ -89,11 +90,14 @@ pub use db::{Conn, Db, Notice, Searching, Tx};
 pub use error::{Error, Result};
 pub use images::{media, media_usage, storage_marker, uploads};
 pub use keyset::Listed;
+pub use metrics::{DbSnapshot, PoolSnapshot, Use, UseSnapshot};
 pub use people::{blocks, follow_requests, follows, mutes, relations, suggestions};
 pub use postgres::may_be_unencrypted;
 /// The source of an [`Error`].
 pub use sea_orm::DbErr;
-pub use system::{audit_events, clock_state, idempotency_keys, jobs, newest, nodes, recount, remnants};
+pub use system::{
+    audit_events, clock_state, database_size, idempotency_keys, jobs, newest, nodes, recount, remnants,
+};
 
 /// The outcome of an insert that may conflict with an existing row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -45,6 +45,7 @@ use crate::{
     budget::WaitBudget,
     connection::{Executed, Observer, STATEMENT_CACHE, Settings},
     error::{connecting, is_starting},
+    metrics::{PoolSnapshot, UseMetrics},
 };
 
 /// How long after a server error each connection is tested before it is used.
@@ -186,6 +187,8 @@ pub(crate) struct Pool {
     observer: Arc<OnceLock<Observer>>,
     /// Whether one connection is reserved for [`Pool::listen`].
     can_listen: bool,
+    /// Of what the connections of this handle are used for.
+    pub(crate) metrics: Arc<UseMetrics>,
 }
 
 /// The limits for searches.
@@ -245,6 +248,7 @@ impl Pool {
             turns: Arc::new(Semaphore::new(TURNS)),
             observer: Arc::default(),
             can_listen: listening > 0,
+            metrics: Arc::default(),
         };
         drop(pool.acquire(&WaitBudget::current()).await?);
         Ok(pool)
@@ -254,7 +258,19 @@ impl Pool {
     /// statement timeout.
     pub(crate) fn searching(&self, max_concurrent: usize, limit: Duration) -> Self {
         let permits = Arc::new(Semaphore::new(max_concurrent));
-        Self { search: Some(Search { permits, limit: limit.min(self.limit) }), ..self.clone() }
+        let search = Some(Search { permits, limit: limit.min(self.limit) });
+        Self { search, ..self.counted_apart() }
+    }
+
+    /// Returns the same pool with counters of its own.
+    pub(crate) fn counted_apart(&self) -> Self {
+        Self { metrics: Arc::default(), ..self.clone() }
+    }
+
+    pub(crate) fn snapshot(&self) -> PoolSnapshot {
+        let status = self.connections.status();
+        let busy = status.size.saturating_sub(status.available);
+        PoolSnapshot { pool: "shared", busy, idle: status.available, max: status.max_size }
     }
 
     pub(crate) fn observe(&self, observer: Observer) {
@@ -280,6 +296,10 @@ impl Pool {
 
     /// Takes a connection from the pool, in the order of the waiting callers.
     async fn acquire(&self, budget: &WaitBudget) -> Result<Lease, DbErr> {
+        self.metrics.wait(self.acquire_within(budget)).await
+    }
+
+    async fn acquire_within(&self, budget: &WaitBudget) -> Result<Lease, DbErr> {
         let permit = match &self.search {
             Some(search) => Some(wait_for(&search.permits, budget).await?),
             None => None,
@@ -301,8 +321,10 @@ impl Pool {
     }
 
     fn report(&self, statement: &Statement, start: Instant, failed: bool) {
+        let elapsed = start.elapsed();
+        self.metrics.statements.record(elapsed);
         if let Some(observer) = self.observer.get() {
-            observer(Executed { sql: &statement.sql, elapsed: start.elapsed(), failed });
+            observer(Executed { sql: &statement.sql, elapsed, failed });
         }
     }
 

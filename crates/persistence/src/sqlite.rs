@@ -46,6 +46,7 @@ use crate::{
     budget::WaitBudget,
     connection::{Executed, Observer, STATEMENT_CACHE},
     error::{connecting, is_locked},
+    metrics::{PoolSnapshot, Use, UseMetrics},
 };
 
 /// The `busy_timeout` of one attempt. Attempts are repeated while the request has wait budget left.
@@ -157,6 +158,7 @@ pub(crate) struct Pool {
     size: u32,
     permits: Arc<Semaphore>,
     observer: OnceLock<Observer>,
+    pub(crate) metrics: UseMetrics,
 }
 
 impl fmt::Debug for Pool {
@@ -194,6 +196,7 @@ impl Pool {
             size,
             permits: Arc::new(Semaphore::new(permits)),
             observer: OnceLock::new(),
+            metrics: UseMetrics::default(),
         }))
     }
 
@@ -207,6 +210,10 @@ impl Pool {
     /// # Errors
     /// When no connection becomes free or can be opened within the wait budget.
     pub(crate) async fn acquire(self: &Arc<Self>, budget: &WaitBudget) -> Result<Lease, DbErr> {
+        self.metrics.wait(self.acquire_within(budget)).await
+    }
+
+    async fn acquire_within(self: &Arc<Self>, budget: &WaitBudget) -> Result<Lease, DbErr> {
         let permit = match Arc::clone(&self.permits).try_acquire_owned() {
             Ok(permit) => permit,
             Err(_) => budget
@@ -257,9 +264,18 @@ impl Pool {
     }
 
     fn report(&self, statement: &Statement, start: Instant, failed: bool) {
+        let elapsed = start.elapsed();
+        self.metrics.statements.record(elapsed);
         if let Some(observer) = self.observer.get() {
-            observer(Executed { sql: &statement.sql, elapsed: start.elapsed(), failed });
+            observer(Executed { sql: &statement.sql, elapsed, failed });
         }
+    }
+
+    pub(crate) fn snapshot(&self, of: Use) -> PoolSnapshot {
+        let max = usize::try_from(self.size).unwrap_or(usize::MAX);
+        // A closed pool has all of its permits taken.
+        let busy = max.saturating_sub(self.permits.available_permits());
+        PoolSnapshot { pool: of.as_str(), busy, idle: self.idle().len(), max }
     }
 }
 

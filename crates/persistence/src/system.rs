@@ -7,11 +7,13 @@
 //! | [`audit_events`] | the audit log |
 //! | [`clock_state`], [`newest`] | whether the clock is trusted, and where new ids start |
 //! | [`nodes`] | the nodes that run |
+//! | [`database_size`] | none: the size on the disk |
 //! | [`recount`] | none: checks and repairs denormalised counts |
 //! | [`remnants`] | none: what SQLite keeps of deleted rows |
 
 pub mod audit_events;
 pub mod clock_state;
+pub mod database_size;
 pub mod idempotency_keys;
 pub mod jobs;
 pub mod newest;

@@ -126,6 +126,7 @@ pub fn app(
         places: config.server.places.as_deref().map(places).transpose()?,
         clock,
         tasks: TaskTracker::new(),
+        metrics: Arc::default(),
     };
     Ok(Wired { app, background, limits })
 }
@@ -231,6 +232,7 @@ pub(crate) fn listener(config: &Config, app: &App) -> Listener {
         uncapped: [&config.server.trusted_proxies[..], &LOOPBACK].concat(),
         site: Arc::clone(&app.site),
         surface: blegram_api::surface(app),
+        metrics: Arc::clone(&app.metrics),
     }
 }
 

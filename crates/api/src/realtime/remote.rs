@@ -25,6 +25,12 @@ pub(super) trait Portable: Serialize + DeserializeOwned {
     fn keys(&self) -> Vec<Key>;
 }
 
+/// The kinds of all features.
+pub(super) fn kinds() -> impl Iterator<Item = &'static str> {
+    let kinds = [blegram_chat::Event::KINDS, blegram_social::Event::KINDS, blegram_auth::Event::KINDS];
+    kinds.into_iter().flatten().copied()
+}
+
 /// The key of a topic.
 pub(super) fn topic_key(topic: &Topic) -> Key {
     Key::Topic(topic.to_string())
@@ -139,8 +145,9 @@ impl Portable for blegram_auth::Event {
 }
 
 impl Realtime {
-    /// Puts an event on the bus, unless this node is alone.
+    /// Counts an event of this node, and puts it on the bus, unless this node is alone.
     pub(super) fn share<E: Portable>(&self, event: &E) {
+        self.metrics.record_event(event.kind());
         if !self.bus.has_others() {
             return;
         }

@@ -157,7 +157,7 @@ impl Addresses {
             Kind::Home | Kind::Open | Kind::Private => Route::page(Method::GET, path),
         });
         let own = [ALL_ASSETS, ROBOTS].into_iter().chain(self.files.iter().map(String::as_str));
-        let files = own.map(|path| Route::page(Method::GET, path));
+        let files = own.map(|path| Route::file(Method::GET, path));
         documents.chain(files).filter(|route| !catalogue::serves(&route.path))
     }
 }

@@ -257,6 +257,7 @@ impl TestApp {
             web,
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             tasks: tasks.clone(),
+            metrics: Arc::default(),
         };
         let ending = CancellationToken::new();
         let (background_app, end) = (app.clone(), ending.clone());

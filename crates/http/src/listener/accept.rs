@@ -15,6 +15,7 @@ use tokio::{
 };
 
 use super::{Limits, socket::Socket};
+use crate::{HttpMetrics, metrics::OpenConnection};
 
 /// Pause of the accept loop after an error of the server (no file descriptors, no memory) rather than of the client.
 /// Retrying at once would only take CPU time from the tasks that could free these resources.
@@ -30,6 +31,7 @@ pub(super) struct Places {
     pub(super) slot: Option<OwnedSemaphorePermit>,
     /// Of its address.
     _share: Option<Permit>,
+    _counted: OpenConnection,
 }
 
 /// The accept loop.
@@ -40,25 +42,32 @@ pub(super) struct Acceptor {
     shares: Shares,
     uncapped: Vec<IpNet>,
     rejections: Rejections,
+    metrics: Arc<HttpMetrics>,
 }
 
 impl Acceptor {
-    pub(super) fn new(socket: TcpListener, limits: Limits, uncapped: Vec<IpNet>) -> Self {
+    pub(super) fn new(
+        socket: TcpListener,
+        limits: Limits,
+        uncapped: Vec<IpNet>,
+        metrics: Arc<HttpMetrics>,
+    ) -> Self {
         let slots = Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS)));
         // `slots` limits all of them.
         let shares = Shares::new(SharesConfig { all: usize::MAX, each: limits.max_connections_per_address });
-        Self { socket, limits, slots, shares, uncapped, rejections: Rejections::default() }
+        Self { socket, limits, slots, shares, uncapped, rejections: Rejections::default(), metrics }
     }
 
     /// Accepts the next connection, once there is a free slot for it. Resets those above the cap of their address.
     pub(super) async fn next(&mut self) -> (Socket, SocketAddr) {
         loop {
             let slot = Arc::clone(&self.slots).acquire_owned().await.ok();
-            let (stream, peer) = accept(|| self.socket.accept()).await;
+            let (stream, peer) = accept(|| self.socket.accept(), &self.metrics).await;
             match self.share(peer.ip().to_canonical()) {
-                Ok(share) => return (self.open(stream, Places { slot, _share: share }), peer),
+                Ok(share) => return (self.open(stream, slot, share), peer),
                 Err(_) => {
                     reset_on_close(&stream);
+                    self.metrics.rejected_connections.increment();
                     self.rejections.add(peer);
                 }
             }
@@ -73,7 +82,7 @@ impl Acceptor {
             // Not by tokio, which only tries if it knows of a connection.
             let Ok((stream, peer)) = accept_waiting(&self.socket) else { break };
             if let Ok(share) = self.share(peer.ip().to_canonical()) {
-                waiting.push((self.open(stream, Places { slot: Some(slot), _share: share }), peer));
+                waiting.push((self.open(stream, Some(slot), share), peer));
             }
         }
         waiting
@@ -86,7 +95,8 @@ impl Acceptor {
         self.shares.take_for_address(peer).map(Some)
     }
 
-    fn open(&self, stream: TcpStream, places: Places) -> Socket {
+    fn open(&self, stream: TcpStream, slot: Option<OwnedSemaphorePermit>, share: Option<Permit>) -> Socket {
+        let places = Places { slot, _share: share, _counted: OpenConnection::new(&self.metrics) };
         // Disables Nagle's algorithm for small responses. If the socket is closed already, a later call fails.
         let _ = stream.set_nodelay(true);
         bound_unsent(&stream);
@@ -139,7 +149,7 @@ fn bound_unsent(stream: &TcpStream) {
 fn bound_unsent(_: &TcpStream) {}
 
 /// Repeats `attempt` until it yields a connection, with a pause after errors that would recur at once.
-async fn accept<T, F>(mut attempt: impl FnMut() -> F) -> T
+async fn accept<T, F>(mut attempt: impl FnMut() -> F, metrics: &HttpMetrics) -> T
 where
     F: Future<Output = io::Result<T>>,
 {
@@ -150,6 +160,7 @@ where
                 tracing::debug!(%error, "client disconnected while being accepted")
             }
             Err(error) => {
+                metrics.accept_errors.increment();
                 tracing::error!(%error, "cannot accept connections; retrying");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
@@ -172,29 +183,32 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let _client = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
 
-        let (socket, _) = Acceptor::new(listener, Limits::default(), Vec::new()).next().await;
+        let (socket, _) = Acceptor::new(listener, Limits::default(), Vec::new(), Arc::default()).next().await;
 
         assert!(socket.nodelay().unwrap());
     }
 
-    /// The time until a connection is accepted after a number of failures with the same error code.
-    async fn accepting_after(failures: usize, code: i32) -> Duration {
+    /// The time until a connection is accepted after a number of failures with the same error code, and the number of
+    /// failures that counted.
+    async fn accepting_after(failures: usize, code: i32) -> (Duration, u64) {
         let mut outcomes = std::iter::repeat_n(code, failures);
         let mut outcome = || outcomes.next().map_or(Ok(()), |code| Err(io::Error::from_raw_os_error(code)));
-        let started = Instant::now();
-        accept(|| std::future::ready(outcome())).await;
-        started.elapsed()
+        let (started, metrics) = (Instant::now(), HttpMetrics::default());
+        accept(|| std::future::ready(outcome()), &metrics).await;
+        (started.elapsed(), metrics.accept_errors.get())
     }
 
     #[tokio::test]
     async fn accepting_pauses_when_descriptors_run_out() {
         let emfile = 24;
-        assert!(accepting_after(2, emfile).await >= ACCEPT_PAUSE * 2);
+        let (waited, counted) = accepting_after(2, emfile).await;
+        assert!(waited >= ACCEPT_PAUSE * 2 && counted == 2, "{waited:?} {counted}");
     }
 
     #[tokio::test]
     async fn accepting_continues_at_once_after_an_aborted_connection() {
         let aborted = 103;
-        assert!(accepting_after(100, aborted).await < ACCEPT_PAUSE * 50);
+        let (waited, counted) = accepting_after(100, aborted).await;
+        assert!(waited < ACCEPT_PAUSE * 50 && counted == 0, "{waited:?} {counted}");
     }
 }

@@ -111,12 +111,7 @@ impl Notes {
 }
 
 fn routes() -> [Route; 3] {
-    let operation = |method, path: &str, id, rule| Route {
-        method,
-        path: path.to_owned(),
-        operation: Some(RoutedOperation { id, rule }),
-        required_query: Vec::new(),
-    };
+    let operation = Route::operation;
     [
         operation(Method::GET, "/notes", "listNotes", &LIST),
         operation(Method::POST, "/notes", "createNote", &CREATE),

@@ -45,6 +45,21 @@ pub struct Summary {
     pub oldest_failing: Option<Failing>,
 }
 
+/// The jobs of one kind in the queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KindSummary {
+    /// The kind, as it is stored: also one that this version does not know.
+    pub kind: String,
+    /// Jobs in the queue, due or not.
+    pub waiting: u64,
+    /// Those that are due and that no worker has taken.
+    pub due: u64,
+    /// Those that failed at least once and have not succeeded since.
+    pub failing: u64,
+    /// Since when the oldest of the due ones has been due.
+    pub due_since: Option<Timestamp>,
+}
+
 /// Inserts a job that is due at `run_at`. Relies on the unique index on kind and subject: inserting it twice has the
 /// effect of inserting it once.
 pub async fn insert(tx: &Tx, job: Job, run_at: Timestamp, now: Timestamp) -> Result<Inserted> {
@@ -201,6 +216,22 @@ pub async fn summary(conn: &impl Conn) -> Result<Summary> {
         failing: failing().count(conn.inner()).await?,
         oldest_failing: oldest.map(Failing::try_from).transpose()?,
     })
+}
+
+/// Summarises the job queue at `now` by kind: the kinds that have a job.
+pub async fn summary_by_kind(conn: &impl Conn, now: Timestamp) -> Result<Vec<KindSummary>> {
+    let summary = "SELECT kind, COUNT(*), COUNT(CASE WHEN run_at <= $1 THEN 1 END), COUNT(last_error), MIN(run_at) \
+                   FROM jobs GROUP BY kind ORDER BY kind";
+    let rows = sql::list::<(String, i64, i64, i64, i64)>(conn, summary, [now.as_micros().into()]).await?;
+    let number = |count: i64| u64::try_from(count).unwrap_or(0);
+    let summary = |(kind, waiting, due, failing, first)| KindSummary {
+        kind,
+        waiting: number(waiting),
+        due: number(due),
+        failing: number(failing),
+        due_since: Timestamp::from_micros(first).filter(|first| *first <= now),
+    };
+    Ok(rows.into_iter().map(summary).collect())
 }
 
 fn first(kinds: &[&str]) -> Select<Entity> {

@@ -3,7 +3,7 @@
 use blegram_domain::Timestamp;
 
 use crate::{
-    Result, Tx,
+    Conn, Result, Tx,
     sql::{self, execute},
 };
 
@@ -40,4 +40,11 @@ pub async fn save(tx: &Tx, node: &Node, now: Timestamp) -> Result<Option<String>
 pub async fn delete(tx: &Tx, id: i64) -> Result<()> {
     execute(tx, "DELETE FROM nodes WHERE id = $1", [id.into()]).await?;
     Ok(())
+}
+
+/// Counts the nodes that run at `now`.
+pub async fn count(conn: &impl Conn, now: Timestamp) -> Result<u64> {
+    let count = "SELECT COUNT(*) FROM nodes WHERE expires_at > $1";
+    let count = sql::find::<(i64,)>(conn, count, [now.as_micros().into()]).await?;
+    Ok(count.and_then(|(count,)| u64::try_from(count).ok()).unwrap_or(0))
 }

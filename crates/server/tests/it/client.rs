@@ -45,7 +45,13 @@ pub(crate) fn site() -> Site {
 
 /// A listener for [`site`] that treats loopback addresses as any other.
 pub(crate) fn listener(limits: Limits) -> Listener {
-    Listener { limits, uncapped: Vec::new(), site: Arc::new(site()), surface: Arc::new(Problems) }
+    Listener {
+        limits,
+        uncapped: Vec::new(),
+        site: Arc::new(site()),
+        surface: Arc::new(Problems),
+        metrics: Arc::default(),
+    }
 }
 
 /// Renders what the listener itself rejects as the API does.

@@ -14,10 +14,11 @@ use crate::workspace::{build_binary, root};
 pub(crate) const ENV_EXAMPLE: &str = "config docs --env";
 
 /// Each generated file, with the arguments of `blegram` that print it.
-const FILES: [(&str, &str); 4] = [
+const FILES: [(&str, &str); 5] = [
     ("docs/openapi.json", "openapi"),
     ("docs/asyncapi.json", "asyncapi"),
     ("docs/configuration.md", "config docs"),
+    ("docs/metrics.md", "config docs --metrics"),
     (".env.example", ENV_EXAMPLE),
 ];
 

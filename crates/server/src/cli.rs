@@ -12,6 +12,7 @@ use blegram_domain::{audit, user::Role};
 use crate::{
     bugs::VERSION,
     config::{self, Config},
+    metrics,
 };
 
 /// The backend of a photo and short-post community, in one binary.
@@ -195,6 +196,9 @@ pub enum ConfigCommand {
         /// Print .env.example instead.
         #[arg(long)]
         env: bool,
+        /// Print docs/metrics.md instead.
+        #[arg(long, conflicts_with = "env")]
+        metrics: bool,
     },
 }
 
@@ -331,8 +335,9 @@ impl Cli {
         Ok(match command {
             ConfigCommand::Check => self.read_config().map(|_| "The configuration is valid.\n".to_owned())?,
             ConfigCommand::Show => self.read_config()?.show(),
-            ConfigCommand::Docs { env: false } => config::markdown(),
-            ConfigCommand::Docs { env: true } => config::env_example(),
+            ConfigCommand::Docs { metrics: true, .. } => metrics::markdown(),
+            ConfigCommand::Docs { env: true, .. } => config::env_example(),
+            ConfigCommand::Docs { .. } => config::markdown(),
         })
     }
 }

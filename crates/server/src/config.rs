@@ -32,7 +32,7 @@ pub use self::{
     mail::{Host, MailTransport, Sender},
     redis::{Redis, RedisUrl},
     reference::{env_example, markdown},
-    sections::{Accounts, Database, Gateway, Limits, Listener, Log, Mail, Media, Secrets, Server},
+    sections::{Accounts, Database, Gateway, Limits, Listener, Log, Mail, Media, Metrics, Secrets, Server},
     value::{Backend, DatabaseUrl, LogFilter, Origin, Secret, SecretKey, StorageUrl, WebSource},
     words::{LogFormat, MailTls, Profile},
 };
@@ -77,6 +77,8 @@ pub struct Config {
     pub secrets: Secrets,
     /// Logging.
     pub log: Log,
+    /// Metrics for monitoring.
+    pub metrics: Metrics,
     effective: Vec<Effective>,
     ignored: Vec<String>,
 }
@@ -124,6 +126,7 @@ impl Config {
         let (media, gateway) = (Media::read(layers), Gateway::read(layers));
         let redis = Redis::read(layers);
         let (limits, secrets, log) = (Limits::read(layers), Secrets::read(layers), Log::read(layers));
+        let metrics = Metrics::read(layers);
         Some(Self {
             profile: root?.profile,
             server: server?,
@@ -139,6 +142,7 @@ impl Config {
             limits: limits?,
             secrets: secrets?,
             log: log?,
+            metrics: metrics?,
             effective: std::mem::take(&mut layers.effective),
             ignored: std::mem::take(&mut layers.ignored),
         })

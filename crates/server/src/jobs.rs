@@ -11,6 +11,7 @@ mod chat;
 mod handlers;
 mod mail;
 mod media;
+mod metrics;
 mod provider;
 mod site;
 mod social;
@@ -36,7 +37,8 @@ use futures_util::{
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use self::handlers::Handlers;
+pub use self::metrics::{JobOutcome, JobsSnapshot};
+use self::{handlers::Handlers, metrics::JobMetrics};
 use crate::{clock::Retention, doctor::on_one_line};
 
 /// Lease of a claimed job. Each step renews it and takes much less time.
@@ -63,6 +65,7 @@ pub struct Runner {
     handlers: Handlers,
     shutdown: CancellationToken,
     max_pause: Duration,
+    metrics: Arc<JobMetrics>,
 }
 
 impl std::fmt::Debug for Runner {
@@ -82,13 +85,18 @@ impl Runner {
         shutdown: CancellationToken,
     ) -> Self {
         let handlers = Handlers::new(db.clone(), Arc::clone(&clock), auth, social, media);
-        Self { db, clock, handlers, shutdown, max_pause: MAX_PAUSE }
+        Self { db, clock, handlers, shutdown, max_pause: MAX_PAUSE, metrics: Arc::default() }
     }
 
     /// Replaces the longest pause of an idle worker.
     #[must_use]
     pub fn with_max_pause(self, max_pause: Duration) -> Self {
         Self { max_pause, ..self }
+    }
+
+    /// What this node ran since its start.
+    pub fn snapshot(&self) -> JobsSnapshot {
+        self.metrics.snapshot()
     }
 
     /// The clock check that guards deletions by age.
@@ -177,7 +185,9 @@ impl Runner {
         let outcome = AssertUnwindSafe(as_background_work(self.steps(claimed))).catch_unwind().await;
         let outcome = outcome.unwrap_or_else(|_| Err(anyhow!("the job panicked; see the log")));
         let now = self.clock.now();
-        let duration_ms = self.clock.monotonic().saturating_sub(started).as_millis();
+        let took = self.clock.monotonic().saturating_sub(started);
+        self.metrics.record(kind, JobOutcome::of(&outcome), took);
+        let duration_ms = took.as_millis();
         let tx = self.db.write().await?;
         match outcome {
             Ok(Outcome::Done(again)) => {

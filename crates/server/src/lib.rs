@@ -21,6 +21,7 @@
 //! | [`data_folder`] | the data directory: exclusive lock, embedded database file, site key |
 //! | [`wire`] | builds the application from the configuration |
 //! | `readiness` | whether this node can serve requests |
+//! | [`metrics`] | the listener of the metrics: their names, meanings and formats |
 //! | [`node`] | [`Node`]: the server, from start to graceful shutdown |
 //! | [`serve`](mod@serve) | `blegram serve` |
 //! | [`clock`] | the site clock, id generation after a restart, and the clock check for retention |
@@ -45,6 +46,7 @@ pub mod demo;
 pub mod doctor;
 pub mod jobs;
 pub mod mail;
+pub mod metrics;
 pub mod migrate;
 pub mod node;
 mod nodes;

@@ -8,7 +8,7 @@
 //! 3. Drain: wait for requests whose clients have disconnected.
 //! 4. Close: close the database, which all of them used.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use blegram_api::{App, Background};
@@ -17,6 +17,7 @@ use blegram_domain::{Clock, SystemClock};
 use blegram_http::router::{InvalidRoutes, Route};
 use blegram_limits::SharedWork;
 use blegram_persistence::{Db, as_background_work};
+use futures_util::future::OptionFuture;
 use poem::{Endpoint, Response, endpoint::BoxEndpoint};
 use secrecy::SecretSlice;
 use tokio::net::TcpListener;
@@ -30,8 +31,10 @@ use crate::{
     data_folder::DataFolder,
     demo,
     jobs::Runner,
+    metrics::MetricsServer,
     migrate,
     nodes::Membership,
+    telemetry::DroppedLines,
     wire::{self, Wired},
 };
 
@@ -70,6 +73,8 @@ pub struct Node {
     runner: Runner,
     /// On PostgreSQL.
     membership: Option<Membership>,
+    /// With `metrics.listen`.
+    metrics: Option<MetricsServer>,
     shutdown: CancellationToken,
 }
 
@@ -104,6 +109,19 @@ impl Node {
     /// The configuration.
     pub const fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The address of the metrics, with `metrics.listen`. Connections are accepted once the node runs.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(MetricsServer::address)
+    }
+
+    /// Adds the lines that the log of this process dropped to the metrics.
+    pub(crate) fn counting_dropped_lines(mut self, lines: DroppedLines) -> Self {
+        if let Some(metrics) = &mut self.metrics {
+            metrics.count_dropped_lines(lines);
+        }
+        self
     }
 
     /// The services behind the API, for routes of the program.
@@ -187,7 +205,19 @@ impl Node {
         serve: impl FnOnce(CancellationToken) -> F,
         signal: impl Future<Output = ()>,
     ) -> anyhow::Result<F::Output> {
-        let Self { folder, db, site_clock, app, background, limits, runner, membership, shutdown, .. } = self;
+        let Self {
+            folder,
+            db,
+            site_clock,
+            app,
+            background,
+            limits,
+            runner,
+            membership,
+            metrics,
+            shutdown,
+            ..
+        } = self;
         let serving = async {
             let outcome = serve(shutdown.clone()).await;
             shutdown.cancel();
@@ -212,17 +242,25 @@ impl Node {
             }
         };
         let following = clock::follow(&site_clock, &db, &shutdown);
-        let (outcome, ..) = tokio::join!(
-            serving,
-            ending,
-            housekeeping,
-            draining,
-            delivering,
-            counting,
-            belonging,
-            following,
-            Box::pin(runner.work())
-        );
+        let ended = CancellationToken::new();
+        let working = async {
+            let (outcome, ..) = tokio::join!(
+                serving,
+                ending,
+                housekeeping,
+                draining,
+                delivering,
+                counting,
+                belonging,
+                following,
+                Box::pin(runner.work())
+            );
+            ended.cancel();
+            outcome
+        };
+        // Until everything else has ended, so that the end can be watched.
+        let scraping = OptionFuture::from(metrics.map(|metrics| metrics.serve(ended.clone())));
+        let (outcome, _) = tokio::join!(working, Box::pin(scraping));
         finish(&app.tasks).await;
         db.close().await.context("cannot close the database")?;
         // Unlocks the data directory, after everything that used it.
@@ -286,7 +324,20 @@ impl Opened {
         let runner = Runner::new(db.clone(), clock, auth, social, media, shutdown.clone());
         // Before the first response: other nodes must be able to verify what this node signs, and the other way round.
         app.auth.rotate_signing_keys().await.context("cannot load or create the signing keys")?;
-        Ok(Node { config, folder, db, site_clock, app, background, limits, runner, membership, shutdown })
+        let metrics = MetricsServer::bind(&config, &app, &db, &runner).await?;
+        Ok(Node {
+            config,
+            folder,
+            db,
+            site_clock,
+            app,
+            background,
+            limits,
+            runner,
+            membership,
+            metrics,
+            shutdown,
+        })
     }
 }
 

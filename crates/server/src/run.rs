@@ -24,9 +24,9 @@ pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     match cli.command() {
         Command::Serve(options) => {
             let config = cli.read_config()?;
-            let _log = telemetry::init(&config.log)?;
+            let log = telemetry::init(&config.log)?;
             config.log_ignored();
-            runtime()?.block_on(serve::serve(&config, options))?;
+            runtime()?.block_on(serve::serve(&config, options, log.dropped_lines()))?;
         }
         Command::Demo(options) => {
             print(&runtime()?.block_on(as_background_work(demo::run(&cli.read_config()?, options.seed)))?)?

@@ -14,13 +14,14 @@ use crate::{
     config::{Backend, Config, LogFormat},
     demo,
     node::Opened,
+    telemetry::DroppedLines,
 };
 
-/// Serves until SIGTERM or Ctrl-C, then finishes the requests in flight.
+/// Serves until SIGTERM or Ctrl-C, then finishes the requests in flight. `dropped_lines` are those of the log.
 ///
 /// # Errors
 /// When the server cannot start; the message says what to do about it.
-pub async fn serve(config: &Config, options: Serve) -> anyhow::Result<()> {
+pub async fn serve(config: &Config, options: Serve, dropped_lines: DroppedLines) -> anyhow::Result<()> {
     // First, so that a signal does not kill the process in the middle of a migration.
     let signal = shutdown_signal().context("cannot install the signal handlers")?;
     let (config, bound) = free_port(config).await?;
@@ -29,7 +30,7 @@ pub async fn serve(config: &Config, options: Serve) -> anyhow::Result<()> {
     if options.demo {
         opened.fill_demo(config).await?;
     }
-    let node = opened.into_node(config.clone()).await?;
+    let node = opened.into_node(config.clone()).await?.counting_dropped_lines(dropped_lines);
     // Clients can connect now; they wait until the node serves.
     let socket = match bound {
         Some(socket) => socket,

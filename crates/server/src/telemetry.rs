@@ -30,6 +30,25 @@ pub enum Error {
 #[derive(Debug)]
 pub struct Guard {
     _last: LastLines,
+    dropped: DroppedLines,
+}
+
+impl Guard {
+    /// The lines that were dropped because the reader of the log was too slow.
+    pub fn dropped_lines(&self) -> DroppedLines {
+        self.dropped.clone()
+    }
+}
+
+/// Counts the lines that the log of this process dropped.
+#[derive(Debug, Clone)]
+pub struct DroppedLines(Lines);
+
+impl DroppedLines {
+    /// The number since the start.
+    pub fn count(&self) -> u64 {
+        self.0.dropped()
+    }
 }
 
 /// Logs to standard error (standard output is for the output of commands), including panics.
@@ -41,9 +60,10 @@ pub struct Guard {
 /// See [`Error`].
 pub fn init(log: &Log) -> Result<Guard, Error> {
     let (lines, last) = Lines::write_to(io::stderr())?;
+    let dropped = DroppedLines(lines.clone());
     subscriber(log, lines, io::stderr().is_terminal()).try_init()?;
     std::panic::set_hook(Box::new(log_panic));
-    Ok(Guard { _last: last })
+    Ok(Guard { _last: last, dropped })
 }
 
 fn subscriber<W>(log: &Log, writer: W, colours: bool) -> Box<dyn Subscriber + Send + Sync>

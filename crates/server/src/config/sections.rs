@@ -27,7 +27,7 @@ use super::{
 };
 
 /// All sections in the order of the reference: name, description, settings.
-pub(super) const SECTIONS: [(&str, &str, &[Setting]); 14] = [
+pub(super) const SECTIONS: [(&str, &str, &[Setting]); 15] = [
     (Root::NAME, Root::ABOUT, Root::SETTINGS),
     (Server::NAME, Server::ABOUT, Server::SETTINGS),
     (Listener::NAME, Listener::ABOUT, Listener::SETTINGS),
@@ -42,6 +42,7 @@ pub(super) const SECTIONS: [(&str, &str, &[Setting]); 14] = [
     (Limits::NAME, Limits::ABOUT, Limits::SETTINGS),
     (Secrets::NAME, Secrets::ABOUT, Secrets::SETTINGS),
     (Log::NAME, Log::ABOUT, Log::SETTINGS),
+    (Metrics::NAME, Metrics::ABOUT, Metrics::SETTINGS),
 ];
 
 pub(super) fn settings() -> impl Iterator<Item = &'static Setting> {
@@ -364,4 +365,15 @@ section! {
     format: LogFormat = Derived("`pretty` in development, `json` in production");
     /// Log levels by target, in the syntax of `tracing-subscriber`.
     filter: LogFilter = Fixed("info,sea_orm_migration=warn,sqlx::postgres::notice=warn");
+}
+
+section! {
+    /// Metrics for monitoring, in the text formats of Prometheus and OpenMetrics: see docs/metrics.md.
+    pub Metrics, "metrics":
+    /// IP address and port of a listener of its own for `/metrics`, `/healthz` and `/readyz`, such as `127.0.0.1:9464`. It
+    /// has no encryption: use a loopback or private address. On a loopback address, requests need an IP address or
+    /// `localhost` as their `Host`.
+    listen: Option<SocketAddr> = Absent("no metrics are served");
+    /// The token that `/metrics` requires, as `Authorization: Bearer …`.
+    token: Option<Secret> = Absent("`/metrics` requires no token");
 }

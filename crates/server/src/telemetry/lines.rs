@@ -44,6 +44,8 @@ struct State {
     buffer: Vec<u8>,
     /// The number of lines that did not fit since the last batch.
     dropped: u64,
+    /// The number of lines that did not fit since the start.
+    dropped_in_all: u64,
     is_closed: bool,
     has_ended: bool,
 }
@@ -69,10 +71,16 @@ impl Lines {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The number of lines that were dropped since the start.
+    pub(super) fn dropped(&self) -> u64 {
+        self.state().dropped_in_all
+    }
+
     fn push(&self, line: &[u8]) {
         let mut state = self.state();
         if state.buffer.len() + line.len() > BUFFER_BYTES {
             state.dropped += 1;
+            state.dropped_in_all += 1;
             return;
         }
         let is_first = state.buffer.is_empty();
@@ -205,6 +213,7 @@ mod tests {
         let reader = thread::spawn(move || batches.into_iter().flatten().collect::<Vec<u8>>());
         drop(last);
 
+        assert_eq!(lines.dropped(), 3);
         let text = String::from_utf8(reader.join().unwrap()).unwrap();
         assert!(text.ends_with("blegram: 3 log lines were dropped, because the log is read too slowly\n"));
         assert_eq!(text.bytes().filter(|byte| *byte == b'.').count(), line.len() + BUFFER_BYTES);

@@ -217,6 +217,53 @@ async fn slow_reader_is_closed_and_delays_no_other_client() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_connections_do_is_counted() {
+    let config = Config { connections_per_address: 3, connections_per_user: 1, ..Config::default() };
+    let world = World::new(config);
+    let (mut client, stalled) =
+        (world.connect(user()).await, world.connect_with(user(), Duration::from_secs(3600), 256).await);
+    client.send(json!({ "id": 1, "op": "echo", "d": "hello" })).await;
+    let reply = client.frame().await;
+    let counts = world.hub.snapshot();
+    assert_eq!((counts.connections, counts.users, counts.queued_bytes), (2, 2, 0));
+    let ready = Frame::event(Class::Reply, "ready", &json!({})).text.len() as u64;
+    assert_eq!((counts.sent_frames, counts.sent_bytes), (3, 2 * ready + reply.to_string().len() as u64));
+
+    // The task of the connection has not run yet: the frame waits.
+    world.hub.fanout().send_to_users(&[stalled.peer.user()], &hint("wait"));
+    assert_eq!(world.hub.snapshot().queued_bytes, hint("wait").text.len());
+    // Hints are dropped above half of the capacity, and what cannot be dropped closes the connection.
+    for _ in 0..600 {
+        stalled.peer.send(hint("drop"));
+    }
+    let dropped = world.hub.snapshot().dropped_hints;
+    assert!((300..600).contains(&dropped), "{dropped}");
+    for _ in 0..600 {
+        stalled.peer.send(Frame::event(Class::Reply, "must", &"be sent"));
+    }
+    assert_eq!(stalled.end.await.unwrap(), Some(CloseCode::Resync));
+    let counts = world.hub.snapshot();
+    assert!(counts.closed.contains(&(CloseCode::Resync, 1)), "{counts:?}");
+    assert_eq!((counts.disconnected, counts.connections, counts.queued_bytes), (0, 1, 0));
+
+    let identity =
+        ConnectionIdentity { user: client.peer.user(), credential: credential(Duration::from_secs(1)) };
+    let permit = world.hub.admit(ADDRESS).unwrap();
+    let second = permit.register(ConnectionId::generate(SystemClock.now()), identity, hint("first"));
+    let (permit, rejection) = second.map(drop).unwrap_err();
+    assert_eq!(rejection, Rejection::TooManyOfUser);
+    let full = [world.hub.admit(ADDRESS), world.hub.admit(ADDRESS)];
+    assert!(full[0].is_ok() && full[1].is_err(), "{full:?}");
+    drop((permit, full));
+    drop(client.ws);
+    assert_eq!(client.end.await.unwrap(), None);
+    let counts = world.hub.snapshot();
+    assert_eq!((counts.disconnected, counts.connections), (1, 0));
+    let rejected: Vec<_> = counts.rejected.into_iter().filter(|(_, count)| *count > 0).collect();
+    assert_eq!(rejected, [(Rejection::TooManyOfAddress, 1), (Rejection::TooManyOfUser, 1)]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn outbox_overflow_closes_the_connection() {
     let world = World::new(Config::default());
     let stalled = world.connect_with(user(), Duration::from_secs(3600), 256).await;

@@ -21,6 +21,8 @@ async fn rate_limit_rejection_reports_the_exact_wait() {
     assert_eq!(status.reset, Duration::from_secs(5));
     clock.advance(status.reset - Duration::from_micros(1));
     assert!(attempt(&limiter, "192.0.2.1").await.is_err());
+    let counted: Vec<_> = limiter.rejections().filter(|(_, count)| *count > 0).collect();
+    assert_eq!(counted, [(Policy::Login, 2)]);
     clock.advance(Duration::from_micros(1));
     assert!(attempt(&limiter, "192.0.2.1").await.is_ok());
 }

@@ -6,7 +6,7 @@ use blegram_domain::{
     Media as Image,
     media::{ForeignType, ImageType},
 };
-use blegram_media::{Config, Error, ImageRejection, Location, Media, testing::photo};
+use blegram_media::{Config, Error, ImageRejection, Location, Media, MediaSnapshot, testing::photo};
 use image::{Rgb, RgbImage};
 
 use crate::{
@@ -201,3 +201,19 @@ proptest::proptest! {
 }
 
 static DAMAGED: tokio::sync::OnceCell<(World, blegram_domain::UserId)> = tokio::sync::OnceCell::const_new();
+
+#[tokio::test]
+async fn uploads_are_counted_by_outcome_and_timed_by_step() {
+    let w = World::new(StorageKind::Folder).await;
+    let ann = w.user("ann").await;
+    w.upload(ann, &photo(64, 48)).await.unwrap();
+    w.upload(ann, &cut(photo(640, 480))).await.unwrap_err();
+    w.upload(ann, b"<svg").await.unwrap_err();
+    let MediaSnapshot { uploads, steps, pools } = w.media.snapshot();
+    let uploads: Vec<_> = uploads.iter().map(|(outcome, count)| (outcome.as_str(), *count)).collect();
+    assert_eq!(uploads, [("stored", 1), ("rejected", 2), ("limited", 0), ("failed", 0)]);
+    let steps: Vec<_> = steps.iter().map(|(step, durations)| (step.as_str(), durations.count())).collect();
+    assert_eq!(steps, [("decode", 1), ("encode", 1), ("store", 1)]);
+    let pools: Vec<_> = pools.iter().map(|pool| (pool.name, pool.durations.count(), pool.busy)).collect();
+    assert_eq!(pools, [("image", 0, 0), ("image-light", 3, 0)]);
+}

@@ -7,6 +7,7 @@ mod durability;
 mod group_commit;
 mod hashtags;
 mod jobs;
+mod metrics;
 mod migrations;
 mod newest;
 mod nodes;

@@ -192,7 +192,7 @@ mod tests {
             r#"blegram_media_uploads_total{outcome="stored"} 2"#,
             r#"blegram_media_uploads_total{outcome="failed"} 0"#,
             "# TYPE blegram_gateway_sockets gauge",
-            "blegram_gateway_sockets 3",
+            "blegram_gateway_sockets 3.0",
         ];
         assert_eq!(lines[..expected.len()], expected, "{text}");
         for line in [

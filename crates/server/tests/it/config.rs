@@ -833,6 +833,11 @@ fn committed_pages_are_up_to_date() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     for (page, text, command) in [
         ("docs/configuration.md", markdown(), "cargo run -- config docs > docs/configuration.md"),
+        (
+            "docs/metrics.md",
+            blegram::metrics::markdown(),
+            "cargo run -- config docs --metrics > docs/metrics.md",
+        ),
         (".env.example", env_example(), "cargo run -- config docs --env > .env.example"),
     ] {
         let committed = std::fs::read_to_string(root.join(page)).unwrap_or_default();

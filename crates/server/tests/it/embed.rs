@@ -194,6 +194,45 @@ async fn embedded_site_runs_beside_another_server() {
     assert_eq!(posts(folder.path()).await, ["embedded #제주"]);
 }
 
+/// A site that serves metrics, and their URL.
+async fn measured(data: &Path) -> (Running, String) {
+    let (data, (sender, address)) = (data.to_owned(), oneshot::channel());
+    let site = Running::start(|socket, url, signal| async move {
+        let settings = format!("metrics.listen = '127.0.0.1:0'\nserver.public_url = '{url}'");
+        let mut config = Config::from_toml(&settings)?;
+        config.server.data_dir = data;
+        let node = Node::open(config).await?;
+        sender.send(node.metrics_address().unwrap()).unwrap();
+        let router = node.router();
+        node.serve(socket, router, stopped(signal)).await
+    })
+    .await;
+    (site, format!("http://{}/metrics", in_time(address).await.unwrap()))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_of_one_process_count_apart() {
+    let folders = [TempDir::new().unwrap(), TempDir::new().unwrap()];
+    let (one, its_metrics) = measured(folders[0].path()).await;
+    let (other, other_metrics) = measured(folders[1].path()).await;
+    let (_, gateway, _) = use_community(&one.url).await;
+    let signed_up = "blegram_http_requests_total{operation=\"signUp\",status=\"201\"} 2\n";
+    let (status, page) = load(&its_metrics, None).await;
+    assert!(
+        status == 200 && page.contains(signed_up) && page.contains("blegram_gateway_sockets 1.0\n"),
+        "{page}"
+    );
+    let (status, page) = load(&other_metrics, None).await;
+    assert!(
+        status == 200 && !page.contains("signUp") && page.contains("blegram_gateway_sockets 0.0\n"),
+        "{page}"
+    );
+    assert!(page.contains("blegram_cpu_pool_tasks_total{pool=\"hash\"} 0\n"), "{page}");
+    drop(gateway);
+    one.stop().await;
+    other.stop().await;
+}
+
 #[tokio::test]
 async fn node_ends_when_its_server_does() {
     let folder = TempDir::new().unwrap();

@@ -394,6 +394,30 @@ async fn uncapped_networks_have_any_number_of_connections() {
 }
 
 #[tokio::test]
+async fn connections_and_rejected_requests_are_counted() {
+    let limits = Limits { max_connections_per_address: 1, ..limits() };
+    let metrics = Arc::<blegram_http::HttpMetrics>::default();
+    let listener = Listener { metrics: Arc::clone(&metrics), ..listener(limits) };
+    let server = Server::start_at("127.0.0.1:0", listener, hello()).await;
+    let mut open = accepted(&server, "127.0.0.1").await.unwrap();
+    assert!(accepted(&server, "127.0.0.1").await.is_none());
+    let counts = metrics.snapshot();
+    assert_eq!((counts.connections, counts.rejected_connections), (1, 1));
+
+    open.send("GET / HTTP/1.1\r\nhost: b@d\r\n\r\n").await;
+    assert_eq!(open.answer().await.status, 400);
+    let [unknown] = &metrics.snapshot().operations[..] else { panic!("{metrics:?}") };
+    assert_eq!((unknown.label, &unknown.statuses[..]), ("unknown", &[(Some(400), 1)][..]));
+    drop(open);
+    in_time(async {
+        while metrics.snapshot().connections > 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn slow_body_times_out_and_closes_the_connection() {
     let server = Server::start(Limits { body_grace: SHORT_TIMEOUT, ..limits() }, count()).await;
     for framing in ["content-length: 10\r\n\r\nhalf", "transfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n"] {

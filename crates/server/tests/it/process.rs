@@ -9,6 +9,7 @@ mod gateway;
 mod home;
 mod logs;
 mod mail;
+mod metrics;
 mod nodes;
 mod people;
 mod pooler;

@@ -1,5 +1,7 @@
 //! JSON logs: complete, and without secrets or the contents of posts.
 
+use std::path::Path;
+
 use rstest::rstest;
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -70,5 +72,80 @@ async fn json_log_lines_are_objects_without_secrets(#[case] filter: &str) {
     );
     for secret in [PASSWORD, GUESS, &GUESS.replace(' ', "+"), POST, TOKEN, ann.token()] {
         assert!(!ended.stderr.contains(secret), "{secret:?} is in the log");
+    }
+}
+
+/// The lines of `docs/logs.md`.
+fn documented() -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    std::fs::read_to_string(root.join("docs/logs.md")).unwrap()
+}
+
+/// The fields of a line, in order.
+fn fields(line: &Value) -> Vec<&String> {
+    line.as_object().unwrap().keys().collect()
+}
+
+#[tokio::test]
+async fn documented_lines_have_the_fields_of_real_ones() {
+    let home = Home::new(&[("BLEGRAM_LOG__FORMAT", "json")]);
+    let site = home.serve().await;
+    let ann = home.sign_up("ann").await;
+    assert_eq!(ann.post("/api/v1/posts", &json!({})).await.status, 422);
+    let wrong = json!({ "login": "ann", "password": GUESS, "client": "browser" });
+    assert_eq!(home.stranger().post("/api/v1/auth/login", &wrong).await.status, 401);
+    site.signal(Signal::TERM);
+    let log = site.end().await.stderr;
+    let real: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+
+    let page = documented();
+    let examples = page.lines().filter(|line| line.starts_with('{'));
+    let examples: Vec<Value> = examples.map(|line| serde_json::from_str(line).unwrap()).collect();
+    for message in ["request", "login failed"] {
+        let example = examples.iter().find(|line| line["message"] == message).unwrap();
+        let same = real
+            .iter()
+            .find(|line| (&line["message"], &line["status"]) == (&example["message"], &example["status"]));
+        let same = same.unwrap_or_else(|| panic!("no line like {example} in {log}"));
+        assert_eq!(fields(example), fields(same));
+        assert_eq!((&example["target"], &example["level"]), (&same["target"], &same["level"]));
+    }
+    for example in examples {
+        // The same line in the other format.
+        let text = page.lines().find(|line| {
+            line.starts_with(example["timestamp"].as_str().unwrap())
+                && fields(&example)
+                    .into_iter()
+                    .skip(3)
+                    .all(|name| name == "target" || line.contains(&format!(" {name}=")))
+        });
+        assert!(text.is_some_and(|text| text.contains(example["message"].as_str().unwrap())), "{example}");
+    }
+}
+
+/// The texts of the important lines are those of the code.
+#[test]
+fn documented_messages_are_in_the_code() {
+    fn collect(folder: &Path, code: &mut String) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                collect(&path, code);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                code.push_str(&std::fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    let mut code = String::new();
+    for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).unwrap() {
+        collect(&entry.unwrap().path().join("src"), &mut code);
+    }
+    let page = documented();
+    let rows = page.split("## Important lines").nth(1).unwrap();
+    let messages: Vec<&str> =
+        rows.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    assert!(messages.len() > 15, "{messages:?}");
+    for message in messages {
+        assert!(code.contains(&format!("\"{message}\"")), "{message:?} is not in the code");
     }
 }

@@ -77,7 +77,7 @@ enum Task {
     /// Stops at the first failure and prints the command that fixes it. Compares `web/dist` with a fresh build if Node.js and
     /// `web/node_modules` are there, and checks dependencies with cargo-deny, if it is installed.
     Check,
-    /// Regenerate docs/openapi.json, docs/asyncapi.json, docs/configuration.md and .env.example
+    /// Regenerate docs/openapi.json, docs/asyncapi.json, docs/configuration.md, docs/metrics.md and .env.example
     Gen {
         /// Change no file; fail if one is out of date
         #[arg(long)]

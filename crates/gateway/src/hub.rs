@@ -210,8 +210,8 @@ impl Hub {
         self.0.draining.is_cancelled()
     }
 
-    pub(crate) fn metrics(&self) -> Arc<GatewayMetrics> {
-        Arc::clone(&self.0.metrics)
+    pub(crate) fn metrics(&self) -> &Arc<GatewayMetrics> {
+        &self.0.metrics
     }
 
     pub(crate) fn registry(&self) -> &SharedRegistry {

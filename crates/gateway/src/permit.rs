@@ -42,7 +42,8 @@ impl ConnectionPermit {
         first: Frame,
     ) -> Result<ConnectionGuard, (Self, Rejection)> {
         let config = self.hub.config();
-        let peer = Arc::new(Peer::new(id, identity, self.address, config.outbox, self.hub.metrics()));
+        let peer =
+            Arc::new(Peer::new(id, identity, self.address, config.outbox, Arc::clone(self.hub.metrics())));
         peer.send(first);
         let mut registry = self.hub.registry().write();
         // Checked under the lock: `Hub::drain` cancels first and lists the connections afterwards, so it either sees

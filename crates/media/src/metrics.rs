@@ -66,7 +66,7 @@ pub enum Step {
     /// Decoding the file, on a thread of a pool.
     Decode,
     /// Resizing it and encoding the variants, on the same thread.
-    Encode,
+    Variants,
     /// Writing the files of all variants to the storage.
     Store,
 }
@@ -76,7 +76,7 @@ impl Step {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Decode => "decode",
-            Self::Encode => "encode",
+            Self::Variants => "variants",
             Self::Store => "store",
         }
     }
@@ -114,7 +114,7 @@ impl MediaMetrics {
             uploads: UploadOutcome::ALL.iter().copied().zip(self.uploads.iter().map(Counter::get)).collect(),
             steps: [
                 (Step::Decode, self.decoding.snapshot()),
-                (Step::Encode, self.encoding.snapshot()),
+                (Step::Variants, self.encoding.snapshot()),
                 (Step::Store, self.storing.snapshot()),
             ],
             pools,

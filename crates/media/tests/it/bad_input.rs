@@ -213,7 +213,7 @@ async fn uploads_are_counted_by_outcome_and_timed_by_step() {
     let uploads: Vec<_> = uploads.iter().map(|(outcome, count)| (outcome.as_str(), *count)).collect();
     assert_eq!(uploads, [("stored", 1), ("rejected", 2), ("limited", 0), ("failed", 0)]);
     let steps: Vec<_> = steps.iter().map(|(step, durations)| (step.as_str(), durations.count())).collect();
-    assert_eq!(steps, [("decode", 1), ("encode", 1), ("store", 1)]);
+    assert_eq!(steps, [("decode", 1), ("variants", 1), ("store", 1)]);
     let pools: Vec<_> = pools.iter().map(|pool| (pool.name, pool.durations.count(), pool.busy)).collect();
     assert_eq!(pools, [("image", 0, 0), ("image-light", 3, 0)]);
 }

@@ -129,7 +129,7 @@ families! {
         JOB_DURATION = Histogram "blegram_job_duration_seconds" ["kind"] "The durations of these runs.";
     }
     "Media and hashing" {
-        MEDIA_DURATION = Histogram "blegram_media_duration_seconds" ["step"] "The durations of the steps of uploads: decode, encode (resize and encode the variants), store (write the files).";
+        MEDIA_DURATION = Histogram "blegram_media_duration_seconds" ["step"] "The durations of the steps of uploads: decode, variants (resize and encode them), store (write the files).";
         MEDIA_UPLOADS = Counter "blegram_media_uploads" ["outcome"] "The uploads: stored, rejected (no acceptable image), limited (by a quota, a rate limit or the capacity) or failed (an error of the server).";
         CPU_POOL_BUSY = Gauge "blegram_cpu_pool_busy" ["pool"] "The threads at work: hash (passwords), image, and image-light (images that are cheap to process).";
         CPU_POOL_THREADS = Gauge "blegram_cpu_pool_threads" ["pool"] "All threads of the pool.";

@@ -100,7 +100,7 @@ async fn log_and_metrics_contain_no_secrets(#[values("json", "pretty")] format: 
     assert_eq!(signed_up.status, 201, "{signed_up:?}");
     let ann = home.with_cookie(&signed_up);
     secrets.push(ann.token().to_owned());
-    secrets.push(text(&ann.get("/api/v1/auth/csrf").await.json(), "/token").to_owned());
+    secrets.push(text(&ann.get("/api/v1/auth/csrf").await.json(), "/csrf_token").to_owned());
     assert_eq!(ann.write(POST).await.status, 201);
     for login in ["ann", EMAIL] {
         let wrong = json!({ "login": login, "password": WRONG_PASSWORD, "client": "browser" });
@@ -129,14 +129,14 @@ async fn log_and_metrics_contain_no_secrets(#[values("json", "pretty")] format: 
     let tokens = mailed_tokens(&mails, 2).await;
     let resetting = tokens.iter().find(|token| **token != verifying[0]).unwrap();
     assert_eq!(stranger.get(&format!("/reset-password?token={resetting}")).await.status, 200);
-    let reset = json!({ "token": resetting, "password": NEW_PASSWORD });
+    let reset = json!({ "token": resetting, "new_password": NEW_PASSWORD });
     assert_eq!(stranger.post("/api/v1/auth/password-resets/complete", &reset).await.status, 204);
     secrets.extend(tokens.iter().cloned());
     let login = json!({ "login": "ann", "password": NEW_PASSWORD, "client": "browser" });
     let ann = home.with_cookie(&stranger.post("/api/v1/auth/login", &login).await);
     secrets.push(ann.token().to_owned());
     // A second factor, and a login with a provider that fails.
-    let secret = ann.post("/api/v1/me/factors/totp", &json!({ "password": NEW_PASSWORD })).await.json();
+    let secret = ann.post("/api/v1/me/factors/totp", &json!({})).await.json();
     secrets.push(text(&secret, "/secret").to_owned());
     stranger.get("/api/v1/auth/naver-oauth2/start").await;
     let callback = format!("/api/v1/auth/naver-oauth2/callback?code={CODE}&state={STATE}");

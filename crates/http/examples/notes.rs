@@ -57,6 +57,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         uncapped: Vec::new(),
         site: Arc::clone(&site),
         surface: Arc::clone(&surface),
+        metrics: Arc::default(),
     };
     let endpoint = Arc::new(layered(auth, site, surface)?);
     let shutdown = CancellationToken::new();
@@ -94,6 +95,7 @@ fn layered(
         surface,
         never_stored: &[],
         never_compressed: &[],
+        metrics: Arc::default(),
     };
     Ok(edge.wrap(gate.wrap(poem::Route::new().at("/notes", get(list_notes)))))
 }

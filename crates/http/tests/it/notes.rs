@@ -9,7 +9,7 @@ use blegram_auth::{Auth, Config, Device, NewPassword, PasswordCost, Secret, Sign
 use blegram_domain::{SystemClock, Username};
 use blegram_http::{
     Edge, Gate, Login, Rejection, RequestBody, Rule, Site, Surface,
-    router::{Route, RoutedOperation, Router},
+    router::{Route, Router},
 };
 use blegram_persistence::testing::{Backend, TestDatabase};
 use poem::{
@@ -78,7 +78,15 @@ impl Notes {
             surface: Arc::clone(&surface),
             tasks: TaskTracker::new(),
         };
-        let edge = Edge { site, clock, router, surface, never_stored: &["/notes"], never_compressed: &[] };
+        let edge = Edge {
+            site,
+            clock,
+            router,
+            surface,
+            never_stored: &["/notes"],
+            never_compressed: &[],
+            metrics: Arc::default(),
+        };
         let calls = Arc::new(AtomicU32::new(0));
         let endpoint = edge.wrap(gate.wrap(handlers(Arc::clone(&calls)))).boxed();
         Self { endpoint, cookie, calls, _database: database }

@@ -34,7 +34,7 @@ pub(super) fn http(page: &mut Page, http: HttpSnapshot, max_connections: u32) {
     page.gauge(f::HTTP_IN_FLIGHT, [], signed(http.in_flight));
     page.gauge(f::HTTP_CONNECTIONS, [], signed(http.connections));
     page.gauge(f::HTTP_CONNECTIONS_MAX, [], max_connections.into());
-    page.count(f::HTTP_CONNECTIONS_REFUSED, ["address"], http.rejected_connections);
+    page.count(f::HTTP_CONNECTIONS_REJECTED, ["address"], http.rejected_connections);
     page.count(f::HTTP_ACCEPT_ERRORS, [], http.accept_errors);
 }
 
@@ -149,7 +149,7 @@ pub(super) fn media(page: &mut Page, media: MediaSnapshot, hash_pool: blegram_cp
         page.gauge(f::CPU_POOL_THREADS, name, size(pool.threads));
         page.gauge(f::CPU_POOL_QUEUED, name, size(pool.queued));
         page.count(f::CPU_POOL_TASKS, name, pool.durations.count());
-        page.count(f::CPU_POOL_REFUSED, name, pool.rejected);
+        page.count(f::CPU_POOL_REJECTED, name, pool.rejected);
         page.histogram(f::CPU_POOL_DURATION, name, pool.durations);
     }
 }

@@ -90,7 +90,7 @@ families! {
         HTTP_IN_FLIGHT = Gauge "blegram_http_requests_in_flight" [] "The requests without a response yet.";
         HTTP_CONNECTIONS = Gauge "blegram_http_connections" [] "The open connections, including those of the gateway.";
         HTTP_CONNECTIONS_MAX = Gauge "blegram_http_connections_max" [] "The setting listener.max_connections. At this number, clients wait.";
-        HTTP_CONNECTIONS_REFUSED = Counter "blegram_http_connections_refused" ["reason"] "The connections that were reset, because their address had too many (address).";
+        HTTP_CONNECTIONS_REJECTED = Counter "blegram_http_connections_refused" ["reason"] "The connections that were reset, because their address had too many (address).";
         HTTP_ACCEPT_ERRORS = Counter "blegram_http_accept_errors" [] "The failures to accept a connection that were not the client's fault, such as too many open files.";
         RATE_LIMITED = Counter "blegram_rate_limited" ["policy"] "The requests, commands and attempts above a rate limit on this node, by the policy in RateLimit-Policy.";
     }
@@ -135,7 +135,7 @@ families! {
         CPU_POOL_THREADS = Gauge "blegram_cpu_pool_threads" ["pool"] "All threads of the pool.";
         CPU_POOL_QUEUED = Gauge "blegram_cpu_pool_queued" ["pool"] "The pieces of work that wait for a thread.";
         CPU_POOL_TASKS = Counter "blegram_cpu_pool_tasks" ["pool"] "The pieces of work that ended.";
-        CPU_POOL_REFUSED = Counter "blegram_cpu_pool_refused" ["pool"] "The pieces of work that were rejected, because the queue or the share of their owner was full.";
+        CPU_POOL_REJECTED = Counter "blegram_cpu_pool_refused" ["pool"] "The pieces of work that were rejected, because the queue or the share of their owner was full.";
         CPU_POOL_DURATION = Histogram "blegram_cpu_pool_duration_seconds" ["pool"] "How long the work took, without its wait.";
     }
     "Bus" {

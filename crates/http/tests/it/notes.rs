@@ -9,7 +9,7 @@ use blegram_auth::{Auth, Config, Device, NewPassword, PasswordCost, Secret, Sign
 use blegram_domain::{SystemClock, Username};
 use blegram_http::{
     Edge, Gate, Login, Rejection, RequestBody, Rule, Site, Surface,
-    router::{Route, Router},
+    router::{Route, RoutedOperation, Router},
 };
 use blegram_persistence::testing::{Backend, TestDatabase};
 use poem::{

@@ -46,6 +46,8 @@ const MIGRATION: &str = "blegram-migration";
 /// For other machines than the server's: it shares no crate with the server.
 const CLIENT: &str = "blegram-client";
 const PLANTED: &str = "blegram-planted";
+/// For the machines of operators, like the client.
+const TOP: &str = "blegram-top";
 /// For services of others, which must not need a database for it.
 const VERIFIER: &str = "blegram-verifier";
 /// Counters without names or formats: any crate may count.
@@ -53,7 +55,7 @@ const METRICS: &str = "blegram-metrics";
 
 #[rustfmt::skip]
 const ALL_CRATES: &[&str] =
-    &[DOMAIN, PERSISTENCE, SOCIAL, AUTH, CHAT, MEDIA, GATEWAY, BUS, LIMITS, CPU_POOL, HTTP, API, MIGRATION, PLANTED, VERIFIER, METRICS];
+    &[DOMAIN, PERSISTENCE, SOCIAL, AUTH, CHAT, MEDIA, GATEWAY, BUS, LIMITS, CPU_POOL, HTTP, API, MIGRATION, PLANTED, VERIFIER, METRICS, TOP];
 
 #[rustfmt::skip]
 const TABLE: &[Row] = &[
@@ -75,6 +77,7 @@ const TABLE: &[Row] = &[
     Row { package: VERIFIER,     ours: &[DOMAIN],                                                optional: &[],          never: &[SQL, WEB, REDIS, OPAQUE] },
     Row { package: "blegram",    ours: ALL_CRATES,                                               optional: &[],          never: &[] },
     Row { package: CLIENT,       ours: &[],                                                      optional: &[],          never: &[SQL, WEB, REDIS, OPAQUE] },
+    Row { package: TOP,          ours: &[],                                                      optional: &[],          never: &[SQL, WEB, REDIS, OPAQUE] },
     Row { package: "blegram-example-chat", ours: &[CLIENT],                                      optional: &[],          never: &[SQL] },
     Row { package: "xtask",      ours: &[],                                                      optional: &[],          never: &[] },
     Row { package: "xtask-client-types", ours: &[],                                              optional: &[],          never: &[] },

@@ -13,6 +13,7 @@ use crate::{
     bugs::VERSION,
     config::{self, Config},
     metrics,
+    top::Top,
 };
 
 /// The backend of a photo and short-post community, in one binary.
@@ -34,7 +35,8 @@ Examples:
   BLEGRAM_SERVER__LISTEN=0.0.0.0:80 blegram  Override a setting with an environment variable
   blegram serve --demo                       Serve a demo community
   blegram config show                        Print the effective configuration and its sources
-  blegram --config /etc/blegram.toml doctor  Check the setup and print how to fix problems";
+  blegram --config /etc/blegram.toml doctor  Check the setup and print how to fix problems
+  blegram top                                Watch the running node";
 
 /// A command.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
@@ -73,6 +75,9 @@ pub enum Command {
     Sweep(Sweep),
     /// Check the configuration, database, storage and clock, and print how to fix problems.
     Doctor,
+    /// Watch running nodes in the terminal: requests, latencies, connections, pools, jobs.
+    #[command(after_help = crate::top::EXAMPLES)]
+    Top(Top),
 }
 
 /// Options of `blegram serve`.
@@ -396,7 +401,7 @@ mod tests {
 
     #[test]
     fn help_of_complex_commands_has_examples() {
-        for name in ["migrate", "openapi", "config", "user", "audit", "demo", "sweep"] {
+        for name in ["migrate", "openapi", "config", "user", "audit", "demo", "sweep", "top"] {
             let mut cli = <Cli as CommandFactory>::command();
             let help = cli.find_subcommand_mut(name).unwrap().render_help().to_string();
             assert!(help.contains("Examples:"), "{help}");

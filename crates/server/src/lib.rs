@@ -29,6 +29,7 @@
 //! | [`migrate`] | database migrations |
 //! | [`user`], [`audit`], [`recount`], [`sweep`], [`demo`] | maintenance commands and the demo community |
 //! | [`doctor`] | health checks with advice |
+//! | [`top`] | `blegram top`: running nodes in the terminal |
 //!
 //! To add a setting, add one line to `config/sections.rs`; the documentation is generated from it.
 //!
@@ -56,6 +57,7 @@ pub mod run;
 pub mod serve;
 pub mod sweep;
 pub mod telemetry;
+pub mod top;
 pub mod user;
 mod web;
 pub mod wire;

@@ -12,7 +12,7 @@ use blegram_persistence::as_background_work;
 use crate::{
     audit,
     cli::{Cli, Command, Generator, Openapi},
-    demo, doctor, migrate, recount, serve, sweep, telemetry, user,
+    demo, doctor, migrate, recount, serve, sweep, telemetry, top, user,
 };
 
 /// Runs the command of `cli` and blocks until it finishes; for `serve`, until the graceful shutdown is complete.
@@ -60,6 +60,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
             config.log_ignored();
             print(&runtime()?.block_on(as_background_work(user::run(&config, &command)))?)?;
         }
+        Command::Top(options) => return runtime()?.block_on(top::run(cli, &options)),
         Command::Config(command) => print(&cli.run_config(command)?)?,
         Command::Doctor => {
             let report = runtime()?.block_on(doctor::examine(&cli.read_config()?));
@@ -78,7 +79,7 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 // `println!` panics when the reader of a pipe closes it.
-fn print(text: &str) -> anyhow::Result<()> {
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     match std::io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),

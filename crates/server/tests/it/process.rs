@@ -19,6 +19,7 @@ mod redis;
 mod shutdown;
 mod start;
 mod storage;
+mod top;
 mod uploads;
 mod users;
 mod web;

@@ -1,0 +1,110 @@
+//! `blegram top`: the command line of [`blegram_top`].
+
+use std::{
+    io::{IsTerminal, stdout},
+    process::ExitCode,
+    str::FromStr,
+    time::Duration,
+};
+
+use anyhow::bail;
+use blegram_top::{Address, Options, Token, snapshot, watch};
+use clap::Args;
+
+use crate::{cli::Cli, run::print};
+
+/// Options of `blegram top`.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Top {
+    /// Where a node serves its metrics (its setting `metrics.listen`); `http://` and `/metrics` may be left out. Repeat it
+    /// for several nodes of one site, which are added up.
+    #[arg(long, value_name = "URL")]
+    pub url: Vec<Address>,
+    /// The secret that the nodes demand (their setting `metrics.token`). Prefer the variable: all users of a machine can
+    /// see the command lines of others.
+    #[arg(long, value_name = "TOKEN", env = "BLEGRAM_METRICS__TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+    /// Seconds between two looks, from 0.2 to 3600. All rates and times are those of the last interval.
+    #[arg(long, value_name = "SECONDS", default_value = "2")]
+    pub interval: Interval,
+    /// Print one snapshot as plain text and exit: with 1 if a node does not answer. Also without this option if the output
+    /// is not a terminal.
+    #[arg(long)]
+    pub once: bool,
+    /// The same as JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Only to learn whether the terminal can place text.
+    #[arg(long, env = "TERM", hide = true)]
+    terminal: Option<String>,
+}
+
+/// A time between two looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Interval(pub Duration);
+
+impl FromStr for Interval {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let seconds = text.parse::<f64>().ok().filter(|seconds| (0.2..=3600.0).contains(seconds));
+        seconds
+            .map(|seconds| Self(Duration::from_secs_f64(seconds)))
+            .ok_or("expected seconds from 0.2 to 3600")
+    }
+}
+
+/// The end of the help.
+pub(crate) const EXAMPLES: &str = "\
+Pages (Tab, or 1 to 6):
+  Overview    Everything important on one screen
+  Operations  Requests of each operation of the API; s sorts by rate, load, p99, errors, name
+  Resources   Database connections, threads for hashes and images, uploads, rate limits
+  Realtime    Sockets, deliveries, drops, commands, events, and the bus between nodes
+  Jobs        Background jobs by kind, with the age of the oldest due one
+  Nodes       The nodes beside each other
+The key ? explains the other keys and the columns. Without colours: set NO_COLOR.
+
+Examples:
+  blegram top                                              Watch the node of this configuration
+  blegram top --url 10.0.0.11:9464 --url 10.0.0.12:9464    Watch two nodes, from any machine that reaches them
+  blegram top --url https://node.example/metrics           Through a proxy with TLS
+  blegram top --once                                       Print a snapshot, for a script or a mail
+  blegram top --json --interval 10 | jq .site.requests     Averages over ten seconds, as numbers";
+
+/// Runs `blegram top` until the user quits.
+///
+/// # Errors
+/// When no node is known, or the terminal fails.
+pub async fn run(_cli: &Cli, top: &Top) -> anyhow::Result<ExitCode> {
+    if top.url.is_empty() {
+        bail!(
+            "metrics are off: set metrics.listen, for example BLEGRAM_METRICS__LISTEN=127.0.0.1:9464, and restart the node; or name one with --url"
+        );
+    }
+    let token = top.token.clone().filter(|token| !token.is_empty()).map(Token::from);
+    let options = Options { nodes: top.url.clone(), token, interval: top.interval.0 };
+    if top.once || top.json || !can_watch(top) {
+        return once(&options, top.json).await;
+    }
+    watch(&options).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn can_watch(top: &Top) -> bool {
+    stdout().is_terminal() && top.terminal.as_deref() != Some("dumb")
+}
+
+async fn once(options: &Options, is_json: bool) -> anyhow::Result<ExitCode> {
+    let snapshot = snapshot(options).await?;
+    if is_json {
+        print(&format!("{:#}\n", snapshot.json()))?;
+    } else if snapshot.has_figures() {
+        print(&snapshot.text())?;
+    }
+    let problems = snapshot.problems();
+    for problem in &problems {
+        eprintln!("blegram: {problem}");
+    }
+    Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

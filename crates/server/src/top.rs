@@ -2,6 +2,7 @@
 
 use std::{
     io::{IsTerminal, stdout},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     process::ExitCode,
     str::FromStr,
     time::Duration,
@@ -10,6 +11,7 @@ use std::{
 use anyhow::bail;
 use blegram_top::{Address, Options, Token, snapshot, watch};
 use clap::Args;
+use secrecy::ExposeSecret;
 
 use crate::{cli::Cli, run::print};
 
@@ -76,19 +78,44 @@ Examples:
 ///
 /// # Errors
 /// When no node is known, or the terminal fails.
-pub async fn run(_cli: &Cli, top: &Top) -> anyhow::Result<ExitCode> {
-    if top.url.is_empty() {
-        bail!(
-            "metrics are off: set metrics.listen, for example BLEGRAM_METRICS__LISTEN=127.0.0.1:9464, and restart the node; or name one with --url"
-        );
-    }
-    let token = top.token.clone().filter(|token| !token.is_empty()).map(Token::from);
-    let options = Options { nodes: top.url.clone(), token, interval: top.interval.0 };
+pub async fn run(cli: &Cli, top: &Top) -> anyhow::Result<ExitCode> {
+    let options = options(cli, top)?;
     if top.once || top.json || !can_watch(top) {
         return once(&options, top.json).await;
     }
     watch(&options).await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The named nodes, or the one of the configuration. Only the latter gets the token of the configuration unasked: another
+/// address may belong to anyone.
+fn options(cli: &Cli, top: &Top) -> anyhow::Result<Options> {
+    let interval = top.interval.0;
+    let token = top.token.clone().filter(|token| !token.is_empty());
+    if !top.url.is_empty() {
+        return Ok(Options { nodes: top.url.clone(), token: token.map(Token::from), interval });
+    }
+    let metrics = cli.read_config()?.metrics;
+    let Some(listen) = metrics.listen else { bail!(OFF) };
+    if listen.port() == 0 {
+        bail!("metrics.listen has the port 0: name the port that the node chose with --url");
+    }
+    let configured = || metrics.token.as_ref().map(|token| token.secret().expose_secret().to_owned());
+    let token = token.or_else(configured).map(Token::from);
+    Ok(Options { nodes: vec![local(listen).to_string().parse()?], token, interval })
+}
+
+const OFF: &str = "metrics are off: set metrics.listen, for example BLEGRAM_METRICS__LISTEN=127.0.0.1:9464, and restart the \
+                   node; or name a node with --url";
+
+/// Where a program on the same machine reaches a listener.
+fn local(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listen.port())
 }
 
 fn can_watch(top: &Top) -> bool {
@@ -107,4 +134,21 @@ async fn once(options: &Options, is_json: bool) -> anyhow::Result<ExitCode> {
         eprintln!("blegram: {problem}");
     }
     Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listener_on_all_interfaces_is_reached_over_loopback() {
+        for (listen, reached) in [
+            ("0.0.0.0:9464", "127.0.0.1:9464"),
+            ("[::]:9464", "[::1]:9464"),
+            ("10.0.0.11:9464", "10.0.0.11:9464"),
+            ("127.0.0.1:9464", "127.0.0.1:9464"),
+        ] {
+            assert_eq!(local(listen.parse().unwrap()).to_string(), reached);
+        }
+    }
 }

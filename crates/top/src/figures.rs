@@ -120,7 +120,7 @@ pub struct Requests {
     /// Connections that could not be accepted, such as for want of file descriptors.
     pub accept_errors: Option<f64>,
     /// Rejected connections, by reason.
-    pub connections_refused: BTreeMap<String, f64>,
+    pub rejected_connections: BTreeMap<String, f64>,
 }
 
 /// The requests of one operation of the API.

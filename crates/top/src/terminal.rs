@@ -85,7 +85,7 @@ mod tests {
             "--test-threads=1",
         ];
         let mut terminal =
-            PseudoTerminal::start(program.to_str().unwrap(), &arguments, (120, 40), |_| {}).unwrap();
+            PseudoTerminal::start(program.to_str().unwrap(), &arguments, (120, 40), &[]).unwrap();
         assert!(!terminal.wait().unwrap().success());
         // On the screen of the shell, where it stays.
         let text = terminal.text();

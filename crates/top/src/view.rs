@@ -26,7 +26,10 @@ impl Theme {
     fn style(self, tone: Tone) -> Style {
         let (colour, plain) = match tone {
             Tone::Plain => (Style::new(), Style::new()),
-            Tone::Label => (Style::new().fg(Color::DarkGray), Style::new().add_modifier(Modifier::DIM)),
+            // Not grey, which is the background of some themes.
+            Tone::Label => {
+                (Style::new().add_modifier(Modifier::DIM), Style::new().add_modifier(Modifier::DIM))
+            }
             Tone::Heading => (Style::new().fg(Color::Cyan), Style::new().add_modifier(Modifier::BOLD)),
             Tone::Warn => (Style::new().fg(Color::Yellow), Style::new().add_modifier(Modifier::BOLD)),
             Tone::Bad => (
@@ -138,8 +141,8 @@ fn draw_body(frame: &mut Frame<'_>, app: &mut App, theme: Theme, area: Rect) -> 
     }
     let (visible, all) = (usize::from(rest.height), lines.len());
     app.scroll = app.scroll.min(all.saturating_sub(visible));
-    let shown = lines.into_iter().skip(app.scroll).take(visible);
-    frame.render_widget(Paragraph::new(theme.lines(shown)), rest);
+    let lines = lines.into_iter().skip(app.scroll).take(visible);
+    frame.render_widget(Paragraph::new(theme.lines(lines)), rest);
     (all > visible).then(|| (app.scroll + 1, (app.scroll + visible).min(all), all))
 }
 

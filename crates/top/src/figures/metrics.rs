@@ -109,7 +109,7 @@ fn requests(readings: &Readings) -> Requests {
         connections: readings.value("blegram_http_connections"),
         max_connections: readings.value("blegram_http_connections_max"),
         accept_errors: readings.value("blegram_http_accept_errors_total"),
-        connections_refused: readings.by("blegram_http_connections_refused_total", "reason"),
+        rejected_connections: readings.by("blegram_http_connections_refused_total", "reason"),
     }
 }
 

@@ -52,13 +52,13 @@ fn errors(figures: &Figures) -> Row {
     // A node makes the series of a policy or a reason when it first rejects something.
     let sum = |rates: &BTreeMap<String, f64>| statuses.map(|_| total(rates.values()).unwrap_or_default());
     let limited = sum(&figures.rate_limited);
-    let refused = sum(&figures.requests.connections_refused);
+    let rejected = sum(&figures.requests.rejected_connections);
     Row::new("Errors")
         .with("5xx", bad_rate(of(|statuses| statuses.server_errors)), "/s")
         .with("4xx", warn_rate(of(|statuses| statuses.client_errors)), "/s")
         .with("rate limited", warn_rate(limited), "/s")
         .with("closed by client", warn_rate(of(|statuses| statuses.closed)), "/s")
-        .with("connections rejected", warn_rate(refused), "/s")
+        .with("connections rejected", warn_rate(rejected), "/s")
         .with("accept errors", bad_rate(figures.requests.accept_errors), "/s")
 }
 

@@ -26,7 +26,7 @@ pub(super) fn sections(figures: &Figures) -> Vec<Section> {
         Section::table("Rejected by rate limits", rates(&figures.rate_limited, "Policy", |_| true)),
         Section::table(
             "Rejected connections",
-            rates(&figures.requests.connections_refused, "Reason", |_| true),
+            rates(&figures.requests.rejected_connections, "Reason", |_| true),
         ),
     ]
 }

@@ -37,8 +37,7 @@ impl std::fmt::Debug for PseudoTerminal {
 }
 
 impl PseudoTerminal {
-    /// Starts `program` with `arguments` in a terminal of this size that is its controlling terminal; `set` adds its
-    /// environment.
+    /// Starts `program` with `arguments` in a terminal of this size, which is its controlling terminal.
     ///
     /// # Errors
     /// When the system has no pseudoterminal, or not the program `setsid` of util-linux.
@@ -46,7 +45,7 @@ impl PseudoTerminal {
         program: &str,
         arguments: &[&str],
         (columns, rows): (u16, u16),
-        set: impl FnOnce(&mut Command),
+        environment: &[(&str, &str)],
     ) -> io::Result<Self> {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
         grantpt(&master)?;
@@ -59,7 +58,7 @@ impl PseudoTerminal {
         command.arg("--ctty").arg(program).args(arguments);
         command.env("TERM", "xterm-256color").env_remove("NO_COLOR");
         command.stdin(stdio()?).stdout(stdio()?).stderr(stdio()?);
-        set(&mut command);
+        command.envs(environment.iter().copied());
         let child = command.spawn()?;
         let parser = Parser::new(nonzero(rows), nonzero(columns), 0);
         let screen = Arc::new((Mutex::new(parser), Condvar::new()));

@@ -6,17 +6,21 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
+use blegram_persistence::testing::Backend;
 use blegram_top::testing::{Answer, Exporter, FakeNode, PseudoTerminal, metrics};
+use rstest_reuse::apply;
 use rustix::{
     process::{Pid, Signal, kill_process},
     termios::LocalModes,
 };
 use serde_json::Value;
 
-use super::home::{Home, free_address};
+use super::{
+    both_databases,
+    home::{Home, free_address},
+};
 
 const BLEGRAM: &str = env!("CARGO_BIN_EXE_blegram");
 /// In which a terminal prints what is typed and reads whole lines.
@@ -32,7 +36,7 @@ fn top(exporters: &[&Exporter], size: (u16, u16)) -> PseudoTerminal {
     let urls: Vec<_> = exporters.iter().map(|exporter| exporter.address().to_string()).collect();
     let mut arguments = vec!["top", "--interval", "0.2"];
     arguments.extend(urls.iter().flat_map(|url| ["--url", url.as_str()]));
-    PseudoTerminal::start(BLEGRAM, &arguments, size, |_| {}).unwrap()
+    PseudoTerminal::start(BLEGRAM, &arguments, size, &[]).unwrap()
 }
 
 #[track_caller]
@@ -132,7 +136,7 @@ fn top_reports_a_node_that_stops_answering_and_goes_on_when_it_is_back() {
 fn top_waits_for_a_node_that_is_not_there_yet() {
     let address = free_address();
     let arguments = ["top", "--interval", "0.2", "--url", &address.to_string()];
-    let mut terminal = PseudoTerminal::start(BLEGRAM, &arguments, (80, 24), |_| {}).unwrap();
+    let mut terminal = PseudoTerminal::start(BLEGRAM, &arguments, (80, 24), &[]).unwrap();
     let _ = terminal.wait_for(|text| text.contains("Connection refused") && text.contains("Trying again"));
     let _node = Exporter::start_on(address, |_| Answer::Text(metrics(FakeNode::default(), 60.0))).unwrap();
     let _ = terminal.wait_for(|text| text.contains("sockets 1,204"));
@@ -145,9 +149,7 @@ fn top_uses_no_colours_where_they_are_not_wanted() {
     let node = busy(FakeNode::default());
     let url = node.address().to_string();
     let arguments = ["top", "--url", &url];
-    let mut terminal =
-        PseudoTerminal::start(BLEGRAM, &arguments, (80, 24), |command| drop(command.env("NO_COLOR", "1")))
-            .unwrap();
+    let mut terminal = PseudoTerminal::start(BLEGRAM, &arguments, (80, 24), &[("NO_COLOR", "1")]).unwrap();
     let _ = terminal.wait_for(|text| text.contains("Requests"));
     assert!(!terminal.has_colours());
     terminal.press("q").unwrap();
@@ -158,9 +160,7 @@ fn top_uses_no_colours_where_they_are_not_wanted() {
 fn top_prints_a_snapshot_on_a_terminal_that_cannot_place_text() {
     let url = busy(FakeNode::default()).address().to_string();
     let arguments = ["top", "--interval", "0.2", "--url", &url];
-    let mut terminal =
-        PseudoTerminal::start(BLEGRAM, &arguments, (80, 24), |command| drop(command.env("TERM", "dumb")))
-            .unwrap();
+    let mut terminal = PseudoTerminal::start(BLEGRAM, &arguments, (80, 24), &[("TERM", "dumb")]).unwrap();
     assert!(terminal.wait().unwrap().success());
     assert!(terminal.text().contains("provider_unlink"), "{terminal:?}");
 }
@@ -305,4 +305,69 @@ async fn top_reads_metrics_over_https() {
 async fn top_without_an_address_names_the_setting() {
     let home = Home::new(&[]);
     home.run("top --once").end().await.assert_failure(&["metrics.listen", "--url"]);
+    let home = home.set("BLEGRAM_METRICS__LISTEN", "127.0.0.1:0");
+    home.run("top --once").end().await.assert_failure(&["port 0", "--url"]);
+}
+
+/// The names of the metrics are the same on both sides, and a configured node needs no arguments.
+#[apply(both_databases)]
+#[tokio::test]
+async fn top_displays_the_node_of_the_configuration(#[case] backend: Backend) {
+    let listen = free_address().to_string();
+    let settings = [("BLEGRAM_METRICS__LISTEN", listen.as_str()), ("BLEGRAM_METRICS__TOKEN", "hunter2")];
+    let home = Home::on(backend, &settings).await;
+    let _site = home.serve().await;
+    home.sign_up("ann").await;
+    let mut snapshot = home.run("top --json --interval 0.5");
+    // Without a pause, so that there are some between both scrapes.
+    let stranger = home.stranger();
+    while !snapshot.has_ended() {
+        stranger.get("/api/v1/timelines/public").await;
+    }
+    let snapshot = snapshot.end().await;
+    snapshot.assert_success();
+    let json: Value = serde_json::from_str(&snapshot.stdout).unwrap();
+    let site = &json["site"];
+    let missing = missing(site);
+    assert!(missing.is_empty(), "{missing:?} in {site:#}");
+    assert!(site["operations"]["getPublicTimeline"]["statuses"]["all"].as_f64().unwrap() > 0.0, "{site:#}");
+    assert!(site["operations"]["getPublicTimeline"]["latency"]["p99"].as_f64().unwrap() > 0.0, "{site:#}");
+    assert_eq!(site["database"]["answers"]["on"], 1.0);
+    assert_eq!(site["nodes"], 1.0);
+    let database = if backend == Backend::Sqlite { "sqlite" } else { "postgres" };
+    assert_eq!(site["identity"]["database"], database);
+}
+
+/// The figures that the node does not report. Quantiles are missing where nothing was measured, and so are labels that
+/// occur later.
+fn missing(site: &Value) -> Vec<String> {
+    fn find(path: &str, value: &Value, missing: &mut Vec<String>) {
+        let is_quantile = ["/p50", "/p95", "/p99"].iter().any(|end| path.ends_with(end));
+        match value {
+            Value::Null if !is_quantile => missing.push(path.to_owned()),
+            Value::Object(fields) => {
+                fields.iter().for_each(|(name, value)| find(&format!("{path}/{name}"), value, missing));
+            }
+            _ => {}
+        }
+    }
+    let mut missing = Vec::new();
+    find("", site, &mut missing);
+    // A pool on PostgreSQL has no statements, a use of it no connections.
+    missing.retain(|path| !path.starts_with("/database/pools/"));
+    // Jobs of a kind that this version does not know are counted, but not run.
+    missing.retain(|path| path != "/jobs/unknown/duration");
+    for (group, field) in
+        [("database", "pools"), ("gateway", "commands"), ("gateway", "events"), ("gateway", "drops")]
+    {
+        if site[group][field].as_object().is_none_or(serde_json::Map::is_empty) {
+            missing.push(format!("/{group}/{field}"));
+        }
+    }
+    for field in ["operations", "cpu_pools", "jobs"] {
+        if site[field].as_object().is_none_or(serde_json::Map::is_empty) {
+            missing.push(format!("/{field}"));
+        }
+    }
+    missing
 }

@@ -95,17 +95,23 @@ fn unknown() -> Text {
 
 /// A rate that should be 0.
 fn bad_rate(rate: Option<f64>) -> Text {
-    value(rate, format::rate).bad_if(rate.is_some_and(|rate| rate > 0.0))
+    unusual(rate, format::rate, Tone::Bad)
 }
 
 /// A rate that is unusual above 0.
 fn warn_rate(rate: Option<f64>) -> Text {
-    value(rate, format::rate).warn_if(rate.is_some_and(|rate| rate > 0.0))
+    unusual(rate, format::rate, Tone::Warn)
 }
 
 /// A number that is unusual above 0.
 fn warn_count(count: Option<f64>) -> Text {
-    value(count, format::count).warn_if(count.is_some_and(|count| count > 0.0))
+    unusual(count, format::count, Tone::Warn)
+}
+
+/// A value that stands out above 0, and recedes at 0.
+fn unusual(number: Option<f64>, text: fn(f64) -> String, tone: Tone) -> Text {
+    let tone = if number.is_some_and(|number| number > 0.0) { tone } else { Tone::Label };
+    Text { tone, ..value(number, text) }
 }
 
 fn quantiles(latency: Option<&Latency>) -> [Text; 3] {

@@ -1,10 +1,12 @@
 //! What requests share: database connections, threads for hashes and images.
 
+use std::collections::BTreeMap;
+
 use super::{Section, bad_rate, quantiles, value, warn_count, warn_rate};
 use crate::{
     figures::{Figures, Latency},
     format,
-    text::{Row, Table, Text, number, words},
+    text::{Row, Table, Text, Tone, number, words},
 };
 
 pub(super) fn sections(figures: &Figures) -> Vec<Section> {
@@ -111,17 +113,43 @@ fn latency_row(name: &str, latency: &Latency) -> Vec<Text> {
     vec![name.into(), format::rate(latency.rate).into(), p50, p95, p99]
 }
 
-/// The rates of one label; those that are unusual above 0 are marked.
+/// The rates of one label, the largest first; those that are unusual are marked. A node reports many that are 0 for days.
 pub(super) fn rates(
-    rates: &std::collections::BTreeMap<String, f64>,
+    rates: &BTreeMap<String, f64>,
     label: &'static str,
     is_unusual: impl Fn(&str) -> bool,
 ) -> Table {
     let mut table = Table::new([words(label, 0), number("/s", 0)]);
-    let rows = rates.iter().map(|(name, rate)| {
-        let text = Text::from(format::rate(*rate));
-        vec![name.as_str().into(), text.warn_if(*rate > 0.0 && is_unusual(name))]
-    });
-    table.rows = rows.collect();
+    let (mut some, none): (Vec<_>, Vec<_>) = rates.iter().partition(|(_, rate)| **rate > 0.0);
+    some.sort_by(|a, b| b.1.total_cmp(a.1));
+    let row = |(name, rate): (&String, &f64)| {
+        vec![name.as_str().into(), Text::from(format::rate(*rate)).warn_if(is_unusual(name))]
+    };
+    table.rows = some.into_iter().map(row).collect();
+    if !none.is_empty() {
+        let names = if none.len() == 1 { none[0].0.clone() } else { format!("{} others", none.len()) };
+        table.rows.push([names, "0".to_owned()].map(|text| Text::new(Tone::Label, text)).into());
+    }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(given: &[(&str, f64)]) -> Vec<[String; 2]> {
+        let given = given.iter().map(|(name, rate)| ((*name).to_owned(), *rate)).collect();
+        let table = rates(&given, "Reason", |_| true);
+        table.rows.iter().map(|row| [row[0].text.clone(), row[1].text.clone()]).collect()
+    }
+
+    #[test]
+    fn rates_of_zero_share_a_row() {
+        assert!(rows(&[]).is_empty());
+        assert_eq!(rows(&[("slow", 0.0)]), [["slow", "0"]]);
+        assert_eq!(
+            rows(&[("client", 0.5), ("protocol", 0.0), ("slow", 7.0), ("version", 0.0)]),
+            [["slow", "7.0"], ["client", "0.5"], ["2 others", "0"]]
+        );
+    }
 }

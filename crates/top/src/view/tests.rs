@@ -274,10 +274,11 @@ fn no_size_is_too_small() {
     let mut app = with_one_away();
     for page in Page::ALL {
         app.page = page;
+        let heights = [1, 2, 3, 8, 9, 11, 12, 15, 16, 33];
         for (width, height) in
-            (1..50).flat_map(|height| [1, 2, 3, 9, 10, 11, 12, 21, 33, 79, 130].map(|width| (width, height)))
+            heights.into_iter().flat_map(|height| [1, 2, 11, 21, 130].map(|width| (width, height)))
         {
-            app.shows_help = height % 5 == 0;
+            app.shows_help = height % 3 == 0;
             let _ = buffer(&mut app, width, height);
         }
     }

@@ -200,6 +200,9 @@ mod tests {
             let address: Address = text.parse().unwrap();
             assert_eq!((address.0.as_str(), address.to_string().as_str()), (url, name));
         }
+        let secret: Address = "https://ops:hunter2@node.example".parse().unwrap();
+        assert_eq!(format!("{secret} {secret:?}"), "node.example Address(node.example)");
+        assert_eq!(format!("{:?}", Token::from("hunter2".to_owned())), "Token");
         for text in ["", "ftp://node.example", "http://", "file:///etc/passwd", "a b"] {
             assert_eq!(text.parse::<Address>(), Err(InvalidAddress), "{text}");
         }

@@ -126,11 +126,21 @@ pub(super) fn rates(
         vec![name.as_str().into(), Text::from(format::rate(*rate)).warn_if(is_unusual(name))]
     };
     table.rows = some.into_iter().map(row).collect();
-    if !none.is_empty() {
-        let names = if none.len() == 1 { none[0].0.clone() } else { format!("{} others", none.len()) };
-        table.rows.push([names, "0".to_owned()].map(|text| Text::new(Tone::Label, text)).into());
-    }
+    let others = others(&none.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), rates.len());
     table
+        .rows
+        .extend(others.map(|name| [name, "0".to_owned()].map(|text| Text::new(Tone::Label, text)).into()));
+    table
+}
+
+/// The row of those that are 0, of `all`.
+pub(super) fn others(names: &[&str], all: usize) -> Option<String> {
+    match names {
+        [] => None,
+        [name] => Some((*name).to_owned()),
+        _ if names.len() == all => Some(format!("all {all}")),
+        _ => Some(format!("{} others", names.len())),
+    }
 }
 
 #[cfg(test)]
@@ -147,6 +157,7 @@ mod tests {
     fn rates_of_zero_share_a_row() {
         assert!(rows(&[]).is_empty());
         assert_eq!(rows(&[("slow", 0.0)]), [["slow", "0"]]);
+        assert_eq!(rows(&[("protocol", 0.0), ("slow", 0.0)]), [["all 2", "0"]]);
         assert_eq!(
             rows(&[("client", 0.5), ("protocol", 0.0), ("slow", 7.0), ("version", 0.0)]),
             [["slow", "7.0"], ["client", "0.5"], ["2 others", "0"]]

@@ -16,12 +16,6 @@ impl Labels {
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(label, _)| label == name).map(|(_, value)| value.as_str())
     }
-
-    /// The labels without this one.
-    #[must_use]
-    pub fn without(&self, name: &str) -> Self {
-        Self(self.0.iter().filter(|(label, _)| label != name).cloned().collect())
-    }
 }
 
 impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Labels {
@@ -203,9 +197,10 @@ mod tests {
 
     #[test]
     fn lines_of_both_formats_are_read() {
+        type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], f64);
         let none: [(&str, &str); 0] = [];
         let x = [("x", "1")];
-        let cases: [(&str, &[(&str, &str)], f64); 12] = [
+        let cases: [Case<'_>; 12] = [
             ("a 1", &none, 1.0),
             ("  a\t1.5  ", &none, 1.5),
             ("a{} -2e3", &none, -2000.0),
@@ -231,7 +226,6 @@ mod tests {
         assert_eq!(labels, [("b", "say \"hi\" C:\\"), ("c", "}, {"), ("z", "1")].into_iter().collect());
         assert_eq!(labels.get("c"), Some("}, {"));
         assert_eq!(labels.get("d"), None);
-        assert_eq!(labels.without("z").get("z"), None);
     }
 
     #[test]

@@ -79,6 +79,7 @@ const TABLE: &[Row] = &[
     Row { package: CLIENT,       ours: &[],                                                      optional: &[],          never: &[SQL, WEB, REDIS, OPAQUE] },
     Row { package: TOP,          ours: &[],                                                      optional: &[],          never: &[SQL, WEB, REDIS, OPAQUE] },
     Row { package: "blegram-example-chat", ours: &[CLIENT],                                      optional: &[],          never: &[SQL] },
+    Row { package: "blegram-floor", ours: &[DOMAIN],                                            optional: &[],          never: &[WEB] },
     Row { package: "xtask",      ours: &[],                                                      optional: &[],          never: &[] },
     Row { package: "xtask-client-types", ours: &[],                                              optional: &[],          never: &[] },
     Row { package: "xtask-gateway-load", ours: &[],                                              optional: &[],          never: &[] },

@@ -1,170 +1,312 @@
-//! `cargo xtask bench`: measures one node. Results are also given relative to its cheapest response (`/healthz`),
-//! because ratios depend less on the machine than absolute numbers.
+//! `cargo xtask bench`: measures one node against floors, and writes docs/benchmarks.md.
+//!
+//! A floor (`benches/floor`) is the least that a server in Rust has to do for the same response. blegram and the floors run
+//! on the same database with the same world in it, and are measured in turns, so that their ratio depends little on the
+//! machine. See `docs/decisions/0064-benchmarks-are-ratios-to-floors.md`.
+//!
+//! - [`world`]: the rows in the database
+//! - [`stage`]: the servers
+//! - [`usage`]: processor time by process, and whether the machine was quiet
+//! - [`rows`], [`overhead`], [`sockets`], [`contention`], [`growth`]: what is measured
+//! - [`report`], [`plot`], [`machine`]: how it is written
+//!
+//! To add an operation, add it to [`rows::ROWS`], and its floor to `benches/floor/src/server.rs`.
+
+mod contention;
+mod growth;
+mod machine;
+mod overhead;
+mod plot;
+mod report;
+mod rows;
+mod sockets;
+mod stage;
+mod usage;
+mod world;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use anyhow::Result;
-use clap::Args;
+use anyhow::{Result, ensure};
+use clap::{Args, ValueEnum};
 
-use crate::blegram::{Blegram, Member, Site};
-use crate::load::{Load, Wrk, median};
+use self::machine::Machine;
+use self::report::{Database, Results};
+use self::rows::ROWS;
+use self::sockets::Extent;
+use self::stage::{Programs, Stage};
+use self::world::{Dialect, World};
+use crate::blegram::output_folder;
+use crate::load::{CONNECTIONS, Wrk};
 use crate::logins;
 use crate::scratch::sweep;
-use crate::services::postgres::Postgres;
-use crate::workspace::build_binary;
+use crate::workspace::{build_binary, root};
 
-const POSTS: usize = 200;
-/// The accounts of the site.
+/// The accounts that log in and upload.
 pub(crate) const MEMBERS: [&str; 4] = ["ann", "bob", "chul", "dana"];
-const STARTS: usize = 5;
 
 /// Options of the command.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Seconds of load per URL and round
-    #[arg(long, default_value_t = 5)]
-    seconds: u32,
-    /// Number of rounds over all URLs; the result is the median
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
-    rounds: u32,
+    /// Measure everything briefly, in a small world, to see that it works; the figures mean nothing
+    #[arg(long)]
+    short: bool,
+    /// Measure only this; can be repeated
+    #[arg(long, value_name = "PART")]
+    only: Vec<Part>,
+    /// Measure only this database; can be repeated
+    #[arg(long, value_name = "NAME")]
+    database: Vec<Dialect>,
+    /// Seconds of load per row and round [default: 5, short: 1]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    seconds: Option<u32>,
+    /// Number of rounds over all rows; the result is the median [default: 5, short: 1]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: Option<u32>,
+    /// Number of accounts [default: 10000, short: 200]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(100..))]
+    users: Option<u64>,
+    /// Number of posts [default: 500000, short: 2000]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(2_000..))]
+    posts: Option<u64>,
+    /// Number of likes: ten for each of the newest posts [default: 5000000, short: 20000]
+    #[arg(long)]
+    likes: Option<u64>,
+    /// Number of followers of one account, at most the number of accounts [default: 10000, short: 200]
+    #[arg(long)]
+    followers: Option<u64>,
+    /// Measure growth up to this number of posts; can be repeated [default: 10000, 100000, 1000000; short: 4000]
+    #[arg(long, value_name = "POSTS", value_parser = clap::value_parser!(u64).range(2_000..))]
+    growth: Vec<u64>,
     /// Use this binary instead of building one in release mode
     #[arg(long, value_name = "PATH")]
     binary: Option<PathBuf>,
+    /// Compare chat with this binary of an earlier version
+    #[arg(long, value_name = "PATH")]
+    baseline: Option<PathBuf>,
+    /// Write to this directory [default: docs; target/xtask with --short, --only or --database]
+    #[arg(long, value_name = "PATH")]
+    output: Option<PathBuf>,
 }
 
-/// Measures both databases and prints one report for each.
+/// A part of the benchmark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// HTTP against the floors
+    Rows,
+    /// Start, log, metrics and compression
+    Overhead,
+    /// Fan-out, chat and idle connections
+    Sockets,
+    /// Reads beside writes, uploads and logins (on SQLite)
+    Contention,
+    /// Lists in worlds of several sizes
+    Growth,
+}
+
+/// How much is measured.
+struct Plan {
+    world: World,
+    growth: Vec<u64>,
+    extent: Extent,
+    seconds: u32,
+    rounds: u32,
+}
+
+impl Options {
+    fn plan(&self) -> Plan {
+        let default = |short, full| if self.short { short } else { full };
+        let or = |given: Option<u64>, short, full| given.unwrap_or_else(|| default(short, full));
+        let seconds = self.seconds.unwrap_or(if self.short { 1 } else { 5 });
+        let rounds = self.rounds.unwrap_or(if self.short { 1 } else { 5 });
+        let mut growth = self.growth.clone();
+        if growth.is_empty() {
+            growth = if self.short { vec![4_000] } else { vec![10_000, 100_000, 1_000_000] };
+        }
+        growth.sort_unstable();
+        Plan {
+            world: World {
+                users: or(self.users, 200, 10_000),
+                posts: or(self.posts, 2_000, 500_000),
+                likes: or(self.likes, 20_000, 5_000_000),
+                followers: or(self.followers, 200, 10_000),
+            },
+            growth,
+            extent: Extent {
+                audiences: if self.short { vec![100] } else { vec![1_000, 10_000] },
+                posts: if self.short { 3 } else { 20 },
+                rounds: rounds.min(3) as usize,
+                seconds,
+                chats: if self.short { vec![(1, 1), (100, 10)] } else { vec![(1, 1), (100, 1), (100, 10)] },
+                idle: if self.short { (200, 1) } else { (10_000, 60) },
+            },
+            seconds,
+            rounds,
+        }
+    }
+
+    fn has(&self, part: Part) -> bool {
+        self.only.is_empty() || self.only.contains(&part)
+    }
+
+    /// An incomplete run must not replace the published figures.
+    fn is_complete(&self) -> bool {
+        !self.short && self.only.is_empty() && self.database.is_empty()
+    }
+
+    fn output(&self) -> Result<PathBuf> {
+        match &self.output {
+            Some(folder) => Ok(folder.clone()),
+            None if self.is_complete() => Ok(root().join("docs")),
+            None => output_folder(),
+        }
+    }
+}
+
+/// Measures both databases, prints the report and writes it.
 pub(crate) fn run(options: &Options) -> Result<u8> {
     sweep()?;
-    let wrk = Wrk::find_or_install(options.seconds)?;
-    let binary = options.binary.clone().map_or_else(|| build_binary("blegram", "release"), Ok)?;
-    measure("SQLite", &Site::new(&binary, None)?, &wrk, options.rounds)?;
-    let postgres = Postgres::start()?;
-    let site = Site::new(&binary, Some(&postgres.url()))?;
-    measure("PostgreSQL (fsync off; only reads are measured)", &site, &wrk, options.rounds)?;
-    Ok(0)
+    let (plan, folder) = (options.plan(), options.output()?);
+    let built = |package| build_binary(package, "release");
+    let binary = match &options.binary {
+        // Servers run in other directories.
+        Some(path) => std::path::absolute(path)?,
+        None => built("blegram")?,
+    };
+    let baseline = options.baseline.as_ref().map(std::path::absolute).transpose()?;
+    let (floor, generator) = (built("blegram-floor")?, built("xtask-gateway-load")?);
+    for program in [&binary, &floor, &generator].into_iter().chain(&baseline) {
+        ensure!(program.is_file(), "{} does not exist", program.display());
+    }
+    let programs = sockets::Programs {
+        blegram: &binary,
+        baseline: baseline.as_deref(),
+        floor: &floor,
+        generator: &generator,
+    };
+    // After the builds, which would be the load.
+    let machine = Machine::describe();
+    let mut databases = Vec::new();
+    let all = [Dialect::Sqlite, Dialect::Postgres];
+    for dialect in
+        all.into_iter().filter(|dialect| options.database.is_empty() || options.database.contains(dialect))
+    {
+        databases.push(measure(options, &plan, &programs, dialect)?);
+    }
+    let Plan { world, seconds, rounds, .. } = plan;
+    let results = Results { machine, connections: CONNECTIONS, seconds, rounds, world, databases };
+    println!("\n{}", results.write(&folder)?);
+    check_requests(&results)
 }
 
-fn measure(database: &str, site: &Site, wrk: &Wrk, rounds: u32) -> Result<()> {
-    let starts = (0..STARTS).map(|_| start_and_stop(site)).collect::<Result<Vec<_>>>()?;
-    let blegram = site.start()?;
-    let idle = memory(&blegram);
-    let (post, fields) = fill(&blegram)?;
-    let loads = load(wrk, blegram.origin(), &post, &fields, rounds)?;
-    println!("\n### {database}\n");
-    print_table(&loads);
-    print_logins(&logins::measure_reads(&blegram, wrk, &post)?);
-    println!("\n{}", logins::enumeration(site, &blegram)?);
-    let start_ms = median(starts.iter().map(Duration::as_secs_f64)) * 1000.0;
-    println!(
-        "\nStart-up {start_ms:.0} ms (median of {STARTS}), memory {idle} idle, {} after the load.",
-        memory(&blegram)
-    );
+/// A list that could not be read is a failure, although the run went on.
+fn check_requests(results: &Results) -> Result<u8> {
+    let growth = results.databases.iter().filter_map(|database| database.growth.as_ref());
+    let points = growth
+        .flat_map(|growth| &growth.lists)
+        .flat_map(|list| list.points.iter().map(move |point| (list.name, point)));
+    let failed: Vec<_> =
+        points.filter_map(|(name, point)| Some((name, point.posts, point.cost_us.as_ref().err()?))).collect();
+    for (name, posts, error) in &failed {
+        eprintln!("xtask: {name}, {posts} posts: {error}");
+    }
+    Ok(u8::from(!failed.is_empty()))
+}
+
+fn measure(
+    options: &Options,
+    plan: &Plan,
+    programs: &sockets::Programs<'_>,
+    dialect: Dialect,
+) -> Result<Database> {
+    let wrk = Wrk::find_or_install(plan.seconds)?;
+    let servers = Programs { blegram: programs.blegram, floor: programs.floor };
+    let mut database = Database::default();
+    if [Part::Rows, Part::Overhead, Part::Contention].into_iter().any(|part| options.has(part)) {
+        let stage = Stage::new(&servers, dialect, plan.world)?;
+        database.made_in = stage.made_in.as_secs_f64();
+        database.name = stage.database_name();
+        stage.check_counts()?;
+        measure_stage(options, plan, (&servers, &stage, wrk), &mut database)?;
+    }
+    if options.has(Part::Sockets) {
+        database.sockets = Some(sockets::measure(programs, dialect, &plan.extent)?);
+    }
+    if options.has(Part::Growth) {
+        let worlds = (dialect, plan.world, &*plan.growth);
+        database.growth = Some(growth::measure(&servers, worlds, wrk, plan.rounds)?);
+    }
+    if database.name.is_empty() {
+        database.name = dialect.name().into();
+    }
+    Ok(database)
+}
+
+/// Measures what needs the world.
+fn measure_stage(
+    options: &Options,
+    plan: &Plan,
+    (programs, stage, wrk): (&Programs<'_>, &Stage, Wrk),
+    database: &mut Database,
+) -> Result<()> {
+    if options.has(Part::Overhead) {
+        // First, because later parts change the world.
+        database.overhead = Some(overhead::measure(stage, programs, wrk, plan.rounds)?);
+    }
+    let blegram = stage.site.start()?;
+    if options.has(Part::Rows) {
+        let floor = stage.start_floor(programs.floor, blegram.origin())?;
+        rows::compare(stage, &blegram, &floor, &ROWS)?;
+        database.rows = rows::measure(stage, (&blegram, &floor), wrk, plan.rounds, &ROWS)?;
+        database.loaded_mib = blegram.resident_kib().map(|kib| kib as f64 / 1024.0);
+    }
+    if options.has(Part::Contention) && stage.dialect == Dialect::Sqlite {
+        database.contention = Some(contention::measure(stage, &blegram, wrk, plan.rounds)?);
+        if !options.short {
+            database.enumeration = Some(logins::enumeration(&stage.site, &blegram)?.to_string());
+        }
+    }
     blegram.stop()
 }
 
-/// The median of each route over the rounds. Routes are interleaved, so that other load on the machine affects all
-/// alike.
-fn load(wrk: &Wrk, origin: &str, post: &str, fields: &Fields, rounds: u32) -> Result<[Load; ROUTES.len()]> {
-    let mut loads = ROUTES.map(|_| Vec::new());
-    for round in 1..=rounds {
-        println!("xtask: load, round {round} of {rounds}");
-        for ((route, authentication), loads) in ROUTES.iter().zip(&mut loads) {
-            loads.push(
-                wrk.run(&format!("{origin}{}", route.replace("{id}", post)), fields.of(*authentication))?,
-            );
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn parse(words: &[&str]) -> Options {
+        Cli::parse_from([&["bench"], words].concat()).options
+    }
+
+    #[test]
+    fn only_a_complete_run_replaces_the_published_figures() {
+        assert_eq!(parse(&[]).output().unwrap(), root().join("docs"));
+        for words in [&["--short"][..], &["--only", "rows"], &["--database", "sqlite"]] {
+            assert_eq!(parse(words).output().unwrap(), root().join("target/xtask"), "{words:?}");
         }
+        assert_eq!(parse(&["--short", "--output", "/x"]).output().unwrap(), Path::new("/x"));
     }
-    Ok(loads.map(|loads| Load::median(&loads)))
-}
 
-fn start_and_stop(site: &Site) -> Result<Duration> {
-    let blegram = site.start()?;
-    let duration = blegram.started_in;
-    blegram.stop()?;
-    Ok(duration)
-}
-
-fn memory(blegram: &Blegram) -> String {
-    blegram.resident_kib().map_or("unknown".into(), |kib| format!("{:.1} MiB", kib as f64 / 1024.0))
-}
-
-/// The authentication of a request.
-#[derive(Clone, Copy)]
-enum Authentication {
-    Anonymous,
-    Browser,
-    App,
-}
-
-/// The header fields that authenticate a member.
-struct Fields {
-    cookie: String,
-    bearer: String,
-}
-
-impl Fields {
-    fn of(&self, authentication: Authentication) -> Option<&str> {
-        match authentication {
-            Authentication::Anonymous => None,
-            Authentication::Browser => Some(&self.cookie),
-            Authentication::App => Some(&self.bearer),
-        }
+    #[test]
+    fn short_form_is_small_unless_sizes_are_given() {
+        let plan = parse(&["--short", "--posts", "5000", "--growth", "9000", "--growth", "3000"]).plan();
+        assert_eq!((plan.world.users, plan.world.posts, plan.rounds, plan.seconds), (200, 5_000, 1, 1));
+        assert_eq!(plan.growth, [3_000, 9_000]);
+        assert_eq!(parse(&[]).plan().world.posts, 500_000);
     }
-}
 
-/// Creates accounts and posts. Returns the id of the last post, and the header fields of the first account.
-fn fill(blegram: &Blegram) -> Result<(String, Fields)> {
-    let members = MEMBERS.iter().map(|name| blegram.sign_up(name)).collect::<Result<Vec<Member>>>()?;
-    let post = |number: usize| {
-        let friend = MEMBERS[(number + 1) % MEMBERS.len()];
-        let text = format!(
-            "{number}번째 사진, 한강에서 본 노을 #서울 #한강공원 #sunset{} with @{friend}",
-            number % 7
-        );
-        blegram.post_text(&members[number % members.len()], &text)
-    };
-    let post = (0..POSTS).try_fold(String::new(), |_, number| post(number))?;
-    let cookie = format!("cookie: {}", members[0].cookie());
-    let bearer = format!("authorization: Bearer {}", blegram.access_token(MEMBERS[0])?);
-    Ok((post, Fields { cookie, bearer }))
-}
-
-/// The measured routes with their authentication; the first one is the baseline.
-const ROUTES: [(&str, Authentication); 6] = [
-    ("/healthz", Authentication::Anonymous),
-    ("/api/v1/posts/{id}", Authentication::Anonymous),
-    ("/api/v1/posts/{id}", Authentication::Browser),
-    ("/api/v1/posts/{id}", Authentication::App),
-    ("/api/v1/timelines/public?limit=20", Authentication::Anonymous),
-    ("/api/v1/timelines/hashtags/%EC%84%9C%EC%9A%B8?limit=20", Authentication::Anonymous),
-];
-
-fn print_table(loads: &[Load; ROUTES.len()]) {
-    println!("| GET | by | req/s | of /healthz | p50 ms | p99 ms |\n|---|---|---:|---:|---:|---:|");
-    for ((route, authentication), load) in ROUTES.iter().zip(loads) {
-        let by = match authentication {
-            Authentication::Anonymous => "anonymous",
-            Authentication::Browser => "cookie",
-            Authentication::App => "bearer",
-        };
-        let Load { per_second, p50_ms, p99_ms } = load;
-        println!(
-            "| `{route}` | {by} | {per_second:.0} | {:.2} | {p50_ms:.2} | {p99_ms:.2} |",
-            per_second / loads[0].per_second
-        );
+    #[test]
+    fn parts_are_all_unless_one_is_named() {
+        assert!(parse(&[]).has(Part::Growth));
+        assert!(!parse(&["--only", "rows"]).has(Part::Growth));
+        assert!(parse(&["--only", "rows", "--only", "growth"]).has(Part::Growth));
     }
-}
-
-fn print_logins(logins::ReadLoad { without_logins, with_logins, logins_per_second }: &logins::ReadLoad) {
-    println!(
-        "\ngetPost with {} concurrent logins: p99 {:.2} ms, {:.1} × the {:.2} ms without ({:.0} req/s, {:.0} without), at \
-         {logins_per_second:.1} logins/s.",
-        logins::AT_ONCE,
-        with_logins.p99_ms,
-        with_logins.p99_ms / without_logins.p99_ms,
-        without_logins.p99_ms,
-        with_logins.per_second,
-        without_logins.per_second,
-    );
 }

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use ureq::http::Response;
 use ureq::{Agent, Body};
 
+use crate::client::image::FORM_TYPE;
 use crate::generate::ENV_EXAMPLE;
 use crate::process::{Process, Terminal, bound, output, run, wait_until};
 use crate::scratch::Scratch;
@@ -109,6 +110,11 @@ impl Site {
         self.scratch.path().join("data")
     }
 
+    /// Runs a command of the binary on the site's data and returns its output.
+    pub(crate) fn command_output(&self, words: &[&str]) -> Result<String> {
+        output(self.command().args(words)).with_context(|| format!("`blegram {}` failed", words.join(" ")))
+    }
+
     /// Suspends an account with `blegram user suspend`.
     pub(crate) fn suspend(&self, username: &str) -> Result<()> {
         run(self.command().args(["user", "suspend", username]))
@@ -117,6 +123,13 @@ impl Site {
     /// Starts the server and waits until it is ready; its log goes to `target/xtask/blegram.log`.
     pub(crate) fn start(&self) -> Result<Blegram> {
         self.start_at("blegram", self.command(), free_address()?)
+    }
+
+    /// The same, with further settings as environment variables.
+    pub(crate) fn start_with(&self, settings: &[(&str, String)]) -> Result<Blegram> {
+        let mut command = self.command();
+        command.envs(settings.iter().map(|(name, value)| (name, value)));
+        self.start_at("blegram", command, free_address()?)
     }
 
     /// Starts one of several servers of the site, with a data directory of its own; its log goes to
@@ -208,6 +221,11 @@ impl Blegram {
             .is_ok_and(|answer| answer.status() == 200))
     }
 
+    /// The process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.server.id()
+    }
+
     /// Resident memory, on systems with `/proc`.
     pub(crate) fn resident_kib(&self) -> Option<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.server.id())).ok()?;
@@ -269,6 +287,18 @@ impl Blegram {
         let status = answer.status();
         ensure!(status.is_success(), "GET {path}: {status} {}", answer.body_mut().read_to_string()?);
         answer.body_mut().read_json().with_context(|| format!("GET {path}"))
+    }
+
+    /// Uploads the files of a form.
+    pub(crate) fn upload(&self, member: &Member, form: &[u8]) -> Result<()> {
+        let request =
+            self.agent.post(format!("{}/api/v1/media", self.origin)).header("cookie", member.cookie());
+        let request = request.header("sec-fetch-site", "same-origin").content_type(FORM_TYPE);
+        let mut answer = request.send(form).context("POST /api/v1/media")?;
+        let status = answer.status();
+        let body = answer.body_mut().read_to_string()?;
+        ensure!(status.is_success(), "POST /api/v1/media: {status} {body}");
+        Ok(())
     }
 
     fn post(&self, path: &str, input: &Value, member: Option<&Member>) -> Result<Response<Body>> {

@@ -3,13 +3,11 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
 use crate::bench::MEMBERS;
 use crate::blegram::{Blegram, PASSWORD, Site};
-use crate::load::{Load, Wrk};
 
 /// Number of concurrent logins.
 pub(crate) const AT_ONCE: usize = 64;
@@ -17,35 +15,10 @@ pub(crate) const AT_ONCE: usize = 64;
 /// Number of rejected logins measured of each kind.
 const SAMPLES: usize = 300;
 
-/// Load of reads without and with concurrent logins.
-pub(crate) struct ReadLoad {
-    pub(crate) without_logins: Load,
-    pub(crate) with_logins: Load,
-    pub(crate) logins_per_second: f64,
-}
-
-/// Measures reads of a post, alternately without and with [`AT_ONCE`] concurrent logins.
-pub(crate) fn measure_reads(blegram: &Blegram, wrk: &Wrk, post: &str) -> Result<ReadLoad> {
-    const ROUNDS: usize = 3;
-    let url = format!("{}/api/v1/posts/{post}", blegram.origin());
-    let (mut without_logins, mut with_logins) = (Vec::new(), Vec::new());
-    let (done, mut elapsed) = (AtomicUsize::new(0), Duration::ZERO);
-    for _ in 0..ROUNDS {
-        without_logins.push(wrk.run(&url, None)?);
-        let begin = Instant::now();
-        with_logins.push(during_logins(blegram, &done, || wrk.run(&url, None))?);
-        elapsed += begin.elapsed();
-    }
-    Ok(ReadLoad {
-        without_logins: Load::median(&without_logins),
-        with_logins: Load::median(&with_logins),
-        logins_per_second: done.load(Ordering::Relaxed) as f64 / elapsed.as_secs_f64(),
-    })
-}
-
-fn during_logins<T>(blegram: &Blegram, done: &AtomicUsize, work: impl FnOnce() -> Result<T>) -> Result<T> {
-    let is_over = AtomicBool::new(false);
-    thread::scope(|scope| {
+/// Does `work` while [`AT_ONCE`] clients log in, and returns how many logins succeeded meanwhile.
+pub(crate) fn during_logins<T>(blegram: &Blegram, work: impl FnOnce() -> Result<T>) -> Result<(T, usize)> {
+    let (is_over, done) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let result = thread::scope(|scope| {
         let (done, is_over) = (&done, &is_over);
         // Several accounts, because one may have at most half of the queue: clients whose logins are rejected at once
         // would put more load on the machine than the logins.
@@ -61,7 +34,8 @@ fn during_logins<T>(blegram: &Blegram, done: &AtomicUsize, work: impl FnOnce() -
         let result = work();
         is_over.store(true, Ordering::Relaxed);
         result
-    })
+    });
+    Ok((result?, done.into_inner()))
 }
 
 /// Tests whether the duration of a rejected login reveals whether an account exists.

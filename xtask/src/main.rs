@@ -36,7 +36,7 @@ use crate::signals::Interrupted;
 
 /// Development tasks of blegram.
 ///
-/// CI runs `check`, `test`, `login-flow`, and the short forms of `siege`, `torture` and `clients` (`.ci/run`).
+/// CI runs `check`, `test`, `login-flow`, and the short forms of `bench`, `siege`, `torture` and `clients` (`.ci/run`).
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", arg_required_else_help = true)]
 struct Cli {
@@ -104,11 +104,17 @@ enum Task {
     #[command(after_help = "Examples:\n  cargo xtask clients\n  cargo xtask clients --short\n  \
                             cargo xtask clients --only progenitor --only hey-api")]
     Clients(clients::Options),
-    /// Measure throughput, latency, start-up time and memory of one node
+    /// Measure one node against floors, and write docs/benchmarks.md
     ///
-    /// Runs a release build on SQLite, then on PostgreSQL, with 200 posts, and puts load on it with `wrk`, with and
-    /// without concurrent logins. Then tests whether the duration of a rejected login reveals whether an account
-    /// exists. Absolute numbers depend on the machine; compare the ratios.
+    /// Runs a release build on SQLite and on PostgreSQL with durable commits, with 500,000 posts that SQL makes, and beside it the
+    /// floors (`benches/floor`): the least that a server has to do for the same responses. Measures both in turns with `wrk`, then
+    /// log, metrics, compression, connections, reads beside other work, and how lists grow. Prints what other processes used
+    /// meanwhile. Needs Linux. Fails if a request fails, or if blegram and a floor give different JSON; never because of a figure.
+    #[command(
+        after_help = "Examples:\n  cargo xtask bench --short\n  cargo xtask bench --only rows --database sqlite\n  \
+                            cargo xtask bench --only growth --growth 10000 --growth 10000000\n  \
+                            cargo xtask bench --only growth --users 1000000 --followers 1000000"
+    )]
     Bench(bench::Options),
     /// Attack one node with production settings while a good user works
     ///

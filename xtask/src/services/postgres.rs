@@ -21,7 +21,7 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 const USER: &str = "postgres";
 
 /// No data has to survive a crash, and all files stay in the temporary directory.
-const SETTINGS: [&str; 9] = [
+const SETTINGS: &[&str] = &[
     "listen_addresses=127.0.0.1",
     "fsync=off",
     "synchronous_commit=off",
@@ -29,6 +29,19 @@ const SETTINGS: [&str; 9] = [
     "max_connections=300",
     "shared_buffers=128MB",
     "dynamic_shared_memory_type=mmap",
+    "logging_collector=off",
+    "log_destination=stderr",
+];
+
+/// For figures about writes: each commit survives a crash, as on a site. The rest is the default, except for the memory.
+const DURABLE: &[&str] = &[
+    "listen_addresses=127.0.0.1",
+    "fsync=on",
+    "synchronous_commit=on",
+    "full_page_writes=on",
+    "max_connections=300",
+    "shared_buffers=1GB",
+    "max_wal_size=2GB",
     "logging_collector=off",
     "log_destination=stderr",
 ];
@@ -49,7 +62,7 @@ pub(crate) struct Postgres {
     programs: Programs,
     port: u16,
     // Fields drop in this order: the server stops before its directory is deleted.
-    _server: Process,
+    server: Process,
     _scratch: Scratch,
 }
 
@@ -62,14 +75,23 @@ struct Programs {
 impl Postgres {
     /// Finds or installs PostgreSQL, starts a server and waits until it is ready.
     pub(crate) fn start() -> Result<Self> {
+        Self::start_with(SETTINGS)
+    }
+
+    /// Like [`Postgres::start`], with durable commits.
+    pub(crate) fn start_durable() -> Result<Self> {
+        Self::start_with(DURABLE)
+    }
+
+    fn start_with(settings: &[&str]) -> Result<Self> {
         let programs = find_or_install()?;
         let begin = Instant::now();
         let scratch = Scratch::new()?;
         create_cluster(&programs, scratch.path())?;
-        let (server, port) = serve(&programs, &scratch)?;
+        let (server, port) = serve(&programs, &scratch, settings)?;
         let seconds = begin.elapsed().as_secs_f32();
         println!("xtask: PostgreSQL {} on 127.0.0.1:{port} ({seconds:.1} s)", programs.version);
-        Ok(Self { programs, port, _server: server, _scratch: scratch })
+        Ok(Self { programs, port, server, _scratch: scratch })
     }
 
     /// The single number that a query returns.
@@ -78,6 +100,16 @@ impl Postgres {
         let text = process::output(command.args(["-XAtc", sql]).arg(self.url()).stdin(Stdio::null()));
         let text = text.with_context(|| format!("psql failed: {sql}"))?;
         text.trim().parse().with_context(|| format!("the result of {sql} is no number: {text}"))
+    }
+
+    /// The major version.
+    pub(crate) fn version(&self) -> u32 {
+        self.programs.version
+    }
+
+    /// The process id of the server, the parent of all others.
+    pub(crate) fn id(&self) -> u32 {
+        self.server.id()
     }
 
     /// The URL of the maintenance database, with a superuser.
@@ -161,11 +193,11 @@ fn create_cluster(programs: &Programs, folder: &Path) -> Result<()> {
 }
 
 /// Starts the server on a free port; retries with another port if it was taken in between.
-fn serve(programs: &Programs, scratch: &Scratch) -> Result<(Process, u16)> {
+fn serve(programs: &Programs, scratch: &Scratch, settings: &[&str]) -> Result<(Process, u16)> {
     let log = scratch.path().join("postgres.log");
     for _ in 0..3 {
         let port = free_port()?;
-        let mut server = spawn(programs, scratch, port, &log)?;
+        let mut server = spawn(programs, scratch, (port, settings), &log)?;
         match wait_until(START_LIMIT, || is_ready(&mut server, scratch.path())) {
             Ok(()) => return Ok((server, port)),
             Err(_) if read(&log).contains("Address already in use") => {}
@@ -177,12 +209,17 @@ fn serve(programs: &Programs, scratch: &Scratch) -> Result<(Process, u16)> {
     bail!("no port stayed free long enough for PostgreSQL; its log:\n{}", read(&log))
 }
 
-fn spawn(programs: &Programs, scratch: &Scratch, port: u16, log: &Path) -> Result<Process> {
+fn spawn(
+    programs: &Programs,
+    scratch: &Scratch,
+    (port, settings): (u16, &[&str]),
+    log: &Path,
+) -> Result<Process> {
     let data = scratch.path().join("data");
     let log = File::create(log).context("creating PostgreSQL's log")?;
     let mut command = programs.command("postgres");
     command.arg("-D").arg(&data).args(["-p", &port.to_string(), "-k"]).arg(&data);
-    command.args(SETTINGS.iter().flat_map(|setting| ["-c", setting]));
+    command.args(settings.iter().flat_map(|setting| ["-c", setting]));
     command.current_dir(scratch.path()).stdout(log.try_clone()?).stderr(log);
     let server = Process::spawn(&mut command, Terminal::Own, Signal::QUIT)?;
     scratch.record("postgres", server.id())?;

@@ -43,9 +43,9 @@ struct Shared {
 struct State {
     buffer: Vec<u8>,
     /// The number of lines that did not fit since the last batch.
-    dropped: u64,
+    unreported: u64,
     /// The number of lines that did not fit since the start.
-    dropped_in_all: u64,
+    dropped: u64,
     is_closed: bool,
     has_ended: bool,
 }
@@ -73,14 +73,14 @@ impl Lines {
 
     /// The number of lines that were dropped since the start.
     pub(super) fn dropped(&self) -> u64 {
-        self.state().dropped_in_all
+        self.state().dropped
     }
 
     fn push(&self, line: &[u8]) {
         let mut state = self.state();
         if state.buffer.len() + line.len() > BUFFER_BYTES {
+            state.unreported += 1;
             state.dropped += 1;
-            state.dropped_in_all += 1;
             return;
         }
         let is_first = state.buffer.is_empty();
@@ -122,7 +122,7 @@ impl Lines {
             return None;
         }
         mem::swap(&mut state.buffer, batch);
-        Some(mem::take(&mut state.dropped))
+        Some(mem::take(&mut state.unreported))
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{cli::Cli, run::print};
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Top {
     /// Where a node serves its metrics (its setting `metrics.listen`); `http://` and `/metrics` may be left out. Repeat it
-    /// for several nodes of one site, which are added up.
+    /// for several nodes of one site, which are added up [default: the node of the configuration].
     #[arg(long, value_name = "URL")]
     pub url: Vec<Address>,
     /// The secret that the nodes demand (their setting `metrics.token`). Prefer the variable: all users of a machine can

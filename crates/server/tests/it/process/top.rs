@@ -249,6 +249,11 @@ async fn token_is_sent_and_never_printed() {
             "{requests:?}"
         );
     }
+    // The token of the configuration is for the node of the configuration.
+    let configured = Home::new(&[]);
+    std::fs::write(configured.path("blegram.toml"), "metrics.token = 'hunter4'").unwrap();
+    configured.run(&format!("top --once --url {}", exporter.address())).end().await.assert_failure(&["403"]);
+    assert!(!exporter.requests().last().unwrap().contains("authorization"), "{:?}", exporter.requests());
     let help = home.run("top --help").end().await;
     assert!(help.stdout.contains("BLEGRAM_METRICS__TOKEN") && !help.stdout.contains("hunter"), "{help:?}");
 }

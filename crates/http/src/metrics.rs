@@ -248,7 +248,10 @@ mod tests {
         (metrics, router, routes)
     }
 
-    fn counts(metrics: &HttpMetrics) -> Vec<(&'static str, Vec<(Option<u16>, u64)>)> {
+    /// The statuses of an operation with their counts.
+    type Counts = (&'static str, Vec<(Option<u16>, u64)>);
+
+    fn counts(metrics: &HttpMetrics) -> Vec<Counts> {
         metrics.snapshot().operations.into_iter().map(|one| (one.label, one.statuses)).collect()
     }
 

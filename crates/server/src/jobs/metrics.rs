@@ -61,8 +61,11 @@ struct KindMetrics {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobsSnapshot {
     /// For each kind: the runs by outcome, and their durations.
-    pub kinds: Vec<(&'static str, [(JobOutcome, u64); 4], HistogramSnapshot)>,
+    pub kinds: Vec<KindRuns>,
 }
+
+/// The runs of one kind of job: the kind, how many ended how, and their durations.
+pub(crate) type KindRuns = (&'static str, [(JobOutcome, u64); 4], HistogramSnapshot);
 
 impl Default for JobMetrics {
     fn default() -> Self {

@@ -78,16 +78,16 @@ pub(super) fn answers(page: &mut Page, answers: Option<&Answers>) {
     page.gauge(f::DB_SIZE, [], number(answers.size_bytes));
     page.gauge(f::NODES, [], number(answers.nodes));
     for kind in Job::KINDS {
-        queue(page, kind, answers.jobs.iter().filter(|jobs| jobs.kind == *kind), answers.asked_at);
+        queue(page, kind, &answers.jobs.iter().filter(|jobs| jobs.kind == *kind), answers.asked_at);
     }
     let unknown = answers.jobs.iter().filter(|jobs| !Job::KINDS.contains(&jobs.kind.as_str()));
-    queue(page, UNKNOWN_KIND, unknown, answers.asked_at);
+    queue(page, UNKNOWN_KIND, &unknown, answers.asked_at);
 }
 
 fn queue<'a>(
     page: &mut Page,
     kind: &'static str,
-    kinds: impl Iterator<Item = &'a KindSummary> + Clone,
+    kinds: &(impl Iterator<Item = &'a KindSummary> + Clone),
     now: Timestamp,
 ) {
     let sum = |count: fn(&KindSummary) -> u64| number(kinds.clone().map(count).sum());

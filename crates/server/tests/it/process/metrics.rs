@@ -52,7 +52,7 @@ impl Measured {
     }
 
     /// Scrapes until `is_done`.
-    async fn scrape_until(&self, is_done: impl Fn(&Samples) -> bool) -> Samples {
+    async fn scrape_until(&self, is_done: impl Fn(&Samples) -> bool + Sync) -> Samples {
         in_time(async {
             loop {
                 let samples = self.scrape().await;

@@ -1,7 +1,7 @@
 //! What the listener and the outermost layer count: requests by operation and status with their durations, and
 //! connections.
 //!
-//! A request costs a few atomic additions: the layer resolves each route to its [`Operation`] when it is built. Nothing
+//! A request costs a few atomic additions: the layer resolves each route to its metrics when it is built. Nothing
 //! that a client sends becomes a name: a path or method that no route has counts as [`UNKNOWN`].
 
 use std::{

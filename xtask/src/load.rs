@@ -70,7 +70,8 @@ impl Wrk {
     pub(crate) fn request(&self, url: &str, Request { field, script }: Request<'_>) -> Result<Load> {
         let (duration, connections) = (format!("-d{}s", self.seconds), format!("-c{CONNECTIONS}"));
         let mut command = bound("wrk", "TERM");
-        command.args(["--latency", "-t1", &connections, &duration]);
+        // A slow response is a result; only a missing one is an error.
+        command.args(["--latency", "--timeout", "30s", "-t1", &connections, &duration]);
         command.args(field.iter().flat_map(|field| ["-H", field]));
         if let Some(script) = script {
             command.arg("-s").arg(script);

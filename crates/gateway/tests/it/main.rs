@@ -255,10 +255,12 @@ async fn what_connections_do_is_counted() {
     let full = [world.hub.admit(ADDRESS), world.hub.admit(ADDRESS)];
     assert!(full[0].is_ok() && full[1].is_err(), "{full:?}");
     drop((permit, full));
+    // Without a close frame.
     drop(client.ws);
-    assert_eq!(client.end.await.unwrap(), None);
+    assert_eq!(client.end.await.unwrap(), Some(CloseCode::WebSocket));
     let counts = world.hub.snapshot();
-    assert_eq!((counts.disconnected, counts.connections), (1, 0));
+    assert!(counts.closed.contains(&(CloseCode::WebSocket, 1)), "{counts:?}");
+    assert_eq!((counts.disconnected, counts.connections), (0, 0));
     let rejected: Vec<_> = counts.rejected.into_iter().filter(|(_, count)| *count > 0).collect();
     assert_eq!(rejected, [(Rejection::TooManyOfAddress, 1), (Rejection::TooManyOfUser, 1)]);
 }

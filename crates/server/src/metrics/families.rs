@@ -117,7 +117,7 @@ families! {
         GATEWAY_DELIVERY_BYTES = Counter "blegram_gateway_delivery_bytes" [] "The bytes of these frames, without the frame heads of WebSocket.";
         GATEWAY_DROPS = Counter "blegram_gateway_drops" ["reason"] "What clients did not receive: hint (a hint for a slow connection), event (events of a conversation that its head replaced for a slow connection), withheld (posts above the rate of a topic), feed (the queue of the node was full). Clients load what they miss.";
         GATEWAY_QUEUE_BYTES = Gauge "blegram_gateway_queue_bytes" [] "The bytes that wait in the queues of all connections.";
-        GATEWAY_CLOSED = Counter "blegram_gateway_closed" ["reason"] "The connections that ended: client (closed by the client, or lost), or the reason for which the server closed it, such as slow, overflow, heartbeat or revoked.";
+        GATEWAY_CLOSED = Counter "blegram_gateway_closed" ["reason"] "The connections that ended: client (closed by the client, or reset), or the reason for which the server closed it, such as slow, overflow, heartbeat or revoked; invalid_frame also if the client ended without a close frame.";
         GATEWAY_REJECTED = Counter "blegram_gateway_rejected" ["reason"] "The handshakes that were rejected: draining (the node stops), busy (too many per second), address or user (too many connections).";
     }
     "Jobs" {

@@ -21,7 +21,7 @@ use crate::{
     sql,
 };
 
-/// A post with the rows that a page shows of it, whoever may see them.
+/// A post with the rows that a page shows of it. Does not depend on who may see them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HydratedPost {
     /// The post.

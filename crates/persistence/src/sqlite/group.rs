@@ -3,8 +3,8 @@
 //! SQLite has one writer, so write transactions queue. A transaction that has run its statements does not commit at once:
 //! it leaves the SQLite transaction open, lets those go first that are already in the queue, and queues again, behind
 //! them. They run in savepoints of the same SQLite transaction, so that each of them can fail alone. When the first one
-//! has its turn again, it commits for all that have ended by then, and each of them is told the result. Nothing is
-//! acknowledged before that. In an empty queue the turn comes at once, and nobody waits for anybody.
+//! has its turn again, it commits for all that have ended by then, and each of them receives the result. Nothing is
+//! acknowledged before that. In an empty queue the turn comes at once.
 
 use std::{sync::Arc, time::Duration};
 
@@ -114,7 +114,7 @@ async fn commit_when_possible(pool: Arc<Pool>, limit: Duration) {
     }
 }
 
-/// Commits the group, if there still is one, and tells its members.
+/// Commits the group, if there still is one, and sends the result to its members.
 async fn commit(mut lease: Lease, limit: Duration) -> Lease {
     if lease.group().is_empty() {
         return lease;

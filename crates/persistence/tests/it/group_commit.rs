@@ -175,7 +175,7 @@ async fn group_that_sqlite_rolls_back_is_acknowledged_to_no_one() {
 /// A client may disconnect while its transaction waits for the commit. Then the commit still happens, and the lock is
 /// released.
 #[tokio::test]
-async fn group_commits_when_its_callers_have_gone() {
+async fn group_commits_when_its_callers_are_dropped() {
     let database = database().await;
     let first = database.db().write().await.unwrap();
     let db = database.db().clone();

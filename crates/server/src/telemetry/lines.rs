@@ -1,4 +1,4 @@
-//! Log lines, collected by whoever logs and written in batches by a thread of their own.
+//! Log lines, collected by the threads that log and written in batches by a thread of their own.
 //!
 //! Waking a thread and calling the kernel for each line costs several times as much as formatting it. Here a line is
 //! copied into a buffer that all threads share, and the writer takes the whole buffer a few milliseconds after the first
@@ -20,8 +20,8 @@ const BATCH_TIME: Duration = Duration::from_millis(5);
 /// The size of the buffer. When the reader of the log falls behind further, lines are dropped.
 const BUFFER_BYTES: usize = 4 * 1024 * 1024;
 
-/// The capacity that an empty buffer keeps.
-const KEPT_BYTES: usize = 64 * 1024;
+/// The capacity of an empty buffer.
+const IDLE_BYTES: usize = 64 * 1024;
 
 /// How long the end of the process waits for the reader of the log.
 const LAST_WRITE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -105,7 +105,7 @@ impl Lines {
             }
             let _ = output.flush();
             batch.clear();
-            batch.shrink_to(KEPT_BYTES);
+            batch.shrink_to(IDLE_BYTES);
         }
         self.state().has_ended = true;
         self.0.written.notify_all();

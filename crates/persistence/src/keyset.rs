@@ -4,15 +4,9 @@ use blegram_domain::{
     PageRequest,
     page::{Order, PageKeys, Window},
 };
-use sea_orm::{
-    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select, Statement,
-    prelude::Uuid,
-};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, prelude::Uuid};
 
-use crate::{
-    Conn, Result,
-    sql::{self, Values},
-};
+use crate::{Conn, Result, sql::Values};
 
 /// A keyset page of rows that refer to something else, such as the likes of a post to the users who like it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,8 +45,8 @@ async fn ordered_ids<E: EntityTrait>(
     order: Order,
     request: &PageRequest,
 ) -> Result<PageKeys> {
-    let list = list.select_only().column_as(id, "id");
-    Ok(request.page_keys(sql::list_raw(conn, within(conn, list, id, order, request)).await?))
+    let query = within(list.select_only().column_as(id, "id"), id, order, request);
+    Ok(request.page_keys(query.into_tuple().all(conn.inner()).await?))
 }
 
 /// Like [`ids`], with the value of `target` in each row.
@@ -65,8 +59,8 @@ pub(crate) async fn targets<E: EntityTrait, T>(
     request: &PageRequest,
 ) -> Result<Listed<T>> {
     let list = list.select_only().column_as(id, "id").column_as(target, "target");
-    let rows: Vec<(Uuid, Uuid)> =
-        sql::list_raw(conn, within(conn, list, id, Order::Descending, request)).await?;
+    let query = within(list, id, Order::Descending, request);
+    let rows: Vec<(Uuid, Uuid)> = query.into_tuple().all(conn.inner()).await?;
     let page_keys = request.page_keys(rows.iter().map(|(id, _)| *id).collect());
     // In the order of the list: a page towards newer rows is scanned in reverse.
     let target = |id: &Uuid| rows.iter().find(|(row, _)| row == id).map(|(_, target)| typed(*target));
@@ -74,14 +68,12 @@ pub(crate) async fn targets<E: EntityTrait, T>(
     Ok(Listed { page_keys, targets })
 }
 
-/// The statement that reads the window of `request`.
 fn within<E: EntityTrait>(
-    conn: &impl Conn,
     list: Select<E>,
     id: impl ColumnTrait,
     order: Order,
     request: &PageRequest,
-) -> Statement {
+) -> Select<E> {
     let window = request.window(order);
     let order = if window.ascending { sea_orm::Order::Asc } else { sea_orm::Order::Desc };
     let bounds = [
@@ -90,16 +82,8 @@ fn within<E: EntityTrait>(
         window.before.map(|bound| id.lt(bound)),
         window.to.map(|bound| id.lte(bound)),
     ];
-    let query = bounds.into_iter().flatten().fold(list.order_by(id, order), QueryFilter::filter);
-    let mut statement = sql::backend(conn).build(query.as_query());
-    statement.sql.push_str(&limit(window.rows));
-    statement
-}
-
-/// The limit, as text: PostgreSQL plans a statement whose limit is a parameter anew for each request. There are few
-/// numbers, because a page has a maximum size.
-pub(crate) fn limit(rows: u64) -> String {
-    format!(" LIMIT {rows}")
+    let query = list.order_by(id, order).limit(window.rows);
+    bounds.into_iter().flatten().fold(query, QueryFilter::filter)
 }
 
 /// The SQL conditions that `column` is in a window, each after an `AND`. Binds their values.

@@ -16,7 +16,8 @@ pub(crate) async fn list<T: TryGetableMany>(
     sql: impl Into<String>,
     values: impl IntoIterator<Item = Value>,
 ) -> Result<Vec<T>> {
-    list_raw(conn, statement(conn, sql, values)).await
+    let rows = conn.inner().query_all_raw(statement(conn, sql, values)).await?;
+    Ok(rows.iter().map(QueryResult::try_get_many_by_index).collect::<Result<_, _>>()?)
 }
 
 /// Runs a query, and returns its first row as a value or tuple.
@@ -37,12 +38,6 @@ pub(crate) async fn list_named<T: FromQueryResult>(
 ) -> Result<Vec<T>> {
     let rows = conn.inner().query_all_raw(statement(conn, sql, values)).await?;
     Ok(rows.iter().map(|row| T::from_query_result(row, "")).collect::<Result<_, _>>()?)
-}
-
-/// Like [`list`], for a complete statement.
-pub(crate) async fn list_raw<T: TryGetableMany>(conn: &impl Conn, statement: Statement) -> Result<Vec<T>> {
-    let rows = conn.inner().query_all_raw(statement).await?;
-    Ok(rows.iter().map(QueryResult::try_get_many_by_index).collect::<Result<_, _>>()?)
 }
 
 /// Like [`list`], for a statement of the query builder, such as a `UNION` or a `RETURNING`.

@@ -70,10 +70,10 @@ fn subscriber<W>(log: &Log, writer: W, colours: bool) -> Box<dyn Subscriber + Se
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::builder().parse_lossy(log.filter.as_str()))
-        .with_ansi(colours)
-        .with_writer(writer);
+    let filter = EnvFilter::builder().parse_lossy(log.filter.as_str());
+    // At the level `trace`, a span of SeaORM contains the URL of the database, with its password.
+    let filter = "sea_orm=warn".parse().into_iter().fold(filter, EnvFilter::add_directive);
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(writer);
     match log.format {
         LogFormat::Pretty => Box::new(lines.finish()),
         LogFormat::Json => Box::new(lines.json().flatten_event(true).finish()),

@@ -123,13 +123,13 @@ pub async fn list_of(
         }
         conditions.push_str(&format!(" AND {condition}"));
     }
-    let limit = keyset::limit(window.rows);
+    let rows = values.bind(sql::signed(window.rows));
     // A user is in few conversations of many: their memberships are found first, and then sorted.
     let sql = format!(
         "SELECT c.id AS id, c.activity_id AS activity FROM conversation_members m \
          JOIN conversations c ON c.id = m.conversation_id \
          WHERE m.user_id = $1 AND m.left_at IS NULL AND (m.hidden_no IS NULL OR c.last_message_no > m.hidden_no) \
-         {conditions} ORDER BY c.activity_id {order}{limit}"
+         {conditions} ORDER BY c.activity_id {order} LIMIT {rows}"
     );
     let rows: Vec<(Uuid, Uuid)> = sql::list(db, sql, values).await?;
     let mut listed: Vec<_> = rows.iter().map(|(id, _)| ConversationId::from_uuid(*id)).collect();

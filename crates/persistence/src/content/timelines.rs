@@ -21,18 +21,18 @@ pub async fn list_home_ids(conn: &impl Conn, user: UserId, page: &PageRequest) -
     let window = page.window(Order::Descending);
     let mut values = Values::from([user.as_uuid().into()]);
     let bounds = keyset::bounds("posts.id", &window, &mut values);
-    let (order, limit) = (keyset::direction(&window), keyset::limit(window.rows));
+    let (order, rows) = (keyset::direction(&window), values.bind(sql::signed(window.rows)));
     let authors = "SELECT followee_id AS author_id FROM follows WHERE follower_id = $1 UNION ALL SELECT $1";
     let sql = match sql::backend(conn) {
         DbBackend::Postgres => format!(
             "SELECT newest.id FROM ({authors}) AS authors CROSS JOIN LATERAL (\
                SELECT posts.id FROM posts WHERE posts.author_id = authors.author_id AND posts.deleted_at IS NULL{bounds} \
-               ORDER BY posts.id {order}{limit}) AS newest \
-             ORDER BY newest.id {order}{limit}"
+               ORDER BY posts.id {order} LIMIT {rows}) AS newest \
+             ORDER BY newest.id {order} LIMIT {rows}"
         ),
         _ => format!(
             "SELECT posts.id FROM posts WHERE posts.author_id IN ({authors}) AND posts.deleted_at IS NULL{bounds} \
-             ORDER BY posts.id {order}{limit}"
+             ORDER BY posts.id {order} LIMIT {rows}"
         ),
     };
     Ok(page.page_keys(sql::list(conn, sql, values).await?))

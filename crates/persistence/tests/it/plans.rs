@@ -8,7 +8,7 @@ use blegram_domain::{
 use blegram_persistence::{
     bookmarks,
     changes::{self, ChangePosition},
-    comments, conversations, emails, factors, follows, jobs,
+    comments, conversations, emails, factors, follows, hydration, jobs,
     likes::{self, LikeTarget},
     login_challenges, media, media_usage, messages, notifications, passkey_ceremonies, post_hashtags, posts,
     recovery_codes, relations, sessions, suggestions,
@@ -247,6 +247,32 @@ async fn activity_lists_use_an_index(#[case] backend: Backend) {
         assert_plans(&database, "comments_post_id_").await;
         comments::list_ids_of_parent(db, comment, &page).await.unwrap();
         assert_plans(&database, "comments_parent_id_id").await;
+    }
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn posts_are_hydrated_by_indexes(#[case] backend: Backend) {
+    let (database, ann) = crowd(backend).await;
+    let ids: Vec<PostId> = (1..=20).map(|n| PostId::from_uuid(Uuid::from_u128(n))).collect();
+    for viewer in [None, Some(ann)] {
+        for ids in [&ids[..1], &ids] {
+            let posts = hydration::list_posts(database.db(), viewer, ids).await.unwrap();
+            assert_eq!(posts.len(), ids.len());
+            let statements = database.take_statements();
+            assert_eq!(statements.len(), 1);
+            let plan = database.plan(&statements[0]).await;
+            // The other tables are small here and may be scanned.
+            let tables =
+                ["posts", "users", "author", "mentioned", "media", "follows", "post_likes", "bookmarks"];
+            for table in tables {
+                assert!(!plan.contains(&format!("SCAN {table}")), "{plan}");
+            }
+            for table in ["posts", "users", "follows", "post_likes", "bookmarks"] {
+                assert!(!plan.contains(&format!("Seq Scan on {table}")), "{plan}");
+            }
+            database.take_statements();
+        }
     }
 }
 

@@ -93,7 +93,7 @@ async fn query(
 
 /// The columns with the viewer's marks, the images and the mentioned accounts.
 fn lists(backend: DbBackend, has_viewer: bool) -> String {
-    let Dialect { uuid, list, array, is_empty, elements, variants } = Dialect::of(backend);
+    let Dialect { uuid, list, array, is_empty, is_mentioned, variants } = Dialect::of(backend);
     let (marks, relation) = match has_viewer {
         true => (MARKS, relation("mentioned.id")),
         false => ("0", "0".to_owned()),
@@ -109,7 +109,7 @@ fn lists(backend: DbBackend, has_viewer: bool) -> String {
            FROM media WHERE post_id = posts.id AND deleted_at IS NULL) END AS TEXT), \
          CAST(CASE WHEN {no_mentions} THEN NULL ELSE (SELECT {list}({array}(\
            {mentioned}, username, display_name, avatar_key, is_private, status, {relation})) \
-           FROM users AS mentioned WHERE id IN ({elements})) END AS TEXT)"
+           FROM users AS mentioned WHERE id {is_mentioned}) END AS TEXT)"
     )
 }
 
@@ -125,8 +125,8 @@ struct Dialect {
     list: &'static str,
     array: &'static str,
     is_empty: &'static str,
-    /// The ids in `posts.mentions`.
-    elements: &'static str,
+    /// Whether an id is in `posts.mentions`.
+    is_mentioned: &'static str,
     variants: &'static str,
 }
 
@@ -138,7 +138,8 @@ impl Dialect {
                 list: "json_agg",
                 array: "json_build_array",
                 is_empty: "{} = '[]'",
-                elements: "SELECT value::uuid FROM jsonb_array_elements_text(posts.mentions) AS ids(value)",
+                // As an array: PostgreSQL expects a hundred rows from the function, and would scan a small table.
+                is_mentioned: "= ANY (ARRAY(SELECT value::uuid FROM jsonb_array_elements_text(posts.mentions) AS ids(value)))",
                 variants: "variants",
             },
             _ => Self {
@@ -147,7 +148,7 @@ impl Dialect {
                 list: "json_group_array",
                 array: "json_array",
                 is_empty: "json_array_length({}) = 0",
-                elements: "SELECT unhex(value, '-') FROM json_each(posts.mentions)",
+                is_mentioned: "IN (SELECT unhex(value, '-') FROM json_each(posts.mentions))",
                 // Text until it is parsed.
                 variants: "json(variants)",
             },

@@ -71,7 +71,9 @@ impl Histogram {
         for (bound, count) in &self.buckets {
             if *count >= rank && *count > below.1 {
                 let share = (rank - below.1) / (count - below.1);
-                return Some(Quantile { seconds: below.0 + (bound - below.0) * share, is_above: false });
+                // Rounding must not lead out of the bucket.
+                let seconds = (below.0 + (bound - below.0) * share).min(*bound);
+                return Some(Quantile { seconds, is_above: false });
             }
             below = (*bound, *count);
         }

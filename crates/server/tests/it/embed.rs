@@ -4,7 +4,7 @@ use std::path::Path;
 
 use blegram::{Config, Node, data_folder::DataFolder};
 use blegram_client::{
-    ChangeKind, Client, Gateway, Options, Update, Upload,
+    ChangeKind, Client, Gateway, Options, Update, Updates, Upload,
     types::{CreatePost, Post},
 };
 use blegram_verifier::Verifier;
@@ -63,8 +63,9 @@ async fn load(url: &str, client: Option<&Client>) -> (u16, String) {
     (response.status().as_u16(), response.text().await.unwrap())
 }
 
-/// Signs up two users, of whom one posts, opens the gateway, and receives a message of the other. The connection stays open.
-async fn use_community(site: &str) -> (Client, Gateway, Post) {
+/// Signs up two users, of whom one posts, opens the gateway, and receives a message of the other. The connection stays open
+/// until both of its parts are dropped.
+async fn use_community(site: &str) -> (Client, (Gateway, Updates), Post) {
     let [ann, bob] = ["ann", "bob"].map(|_| Client::new(site.parse().unwrap()).unwrap());
     ann.sign_up("ann", PASSWORD).await.unwrap();
     bob.sign_up("bob", PASSWORD).await.unwrap();
@@ -97,7 +98,7 @@ async fn use_community(site: &str) -> (Client, Gateway, Post) {
         }
     };
     assert_eq!(in_time(received).await.as_deref(), Some("hello"));
-    (ann, gateway, post)
+    (ann, (gateway, updates), post)
 }
 
 async fn posts(data: &Path) -> Vec<String> {

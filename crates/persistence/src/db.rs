@@ -125,12 +125,13 @@ impl Db {
     async fn connect_sqlite(settings: &Settings, health: Arc<Health>) -> Result<Self> {
         let Settings { url, max_connections, statement_timeout: limit } = settings;
         let limit = *limit;
-        let writer = sqlite::Pool::new(url, sqlite::Role::Write, 1)?;
-        let readers = sqlite::Pool::new(url, sqlite::Role::Read, (*max_connections).max(1))?;
+        let barrier = sqlite::Barrier::default();
+        let pool = |role, size| sqlite::Pool::new(url, role, size, &barrier);
+        let writer = pool(sqlite::Role::Write, 1)?;
+        let readers = pool(sqlite::Role::Read, (*max_connections).max(1))?;
         // Searches are CPU-bound: leave half of the cores to everything else.
         let max_concurrent = available_parallelism().map_or(1, |cores| cores.get() / 2).max(1);
-        let searching =
-            sqlite::Pool::new(url, sqlite::Role::Read, u32::try_from(max_concurrent).unwrap_or(1))?;
+        let searching = pool(sqlite::Role::Read, u32::try_from(max_concurrent).unwrap_or(1))?;
         // The writer first: it creates the file that the readers open.
         for pool in [&writer, &readers] {
             drop(pool.acquire(&WaitBudget::current()).await?);

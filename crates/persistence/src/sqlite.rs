@@ -40,7 +40,7 @@ use sea_orm::{
 };
 use tokio::{sync::Semaphore, time::timeout};
 
-pub(crate) use self::transaction::Transaction;
+pub(crate) use self::{group::Barrier, transaction::Transaction};
 use self::{group::Group, lease::Lease};
 use crate::{
     budget::WaitBudget,
@@ -157,6 +157,8 @@ pub(crate) struct Pool {
     idle: Mutex<VecDeque<Connection>>,
     size: u32,
     permits: Arc<Semaphore>,
+    /// Raised by the writer, waited for by readers.
+    barrier: Barrier,
     observer: OnceLock<Observer>,
     pub(crate) metrics: UseMetrics,
 }
@@ -168,11 +170,11 @@ impl fmt::Debug for Pool {
 }
 
 impl Pool {
-    /// Creates the pool without opening a connection.
+    /// Creates the pool without opening a connection. All pools of a database have the same `barrier`.
     ///
     /// # Errors
     /// When `url` is not a valid SQLite URL.
-    pub(crate) fn new(url: &str, role: Role, size: u32) -> Result<Arc<Self>, DbErr> {
+    pub(crate) fn new(url: &str, role: Role, size: u32, barrier: &Barrier) -> Result<Arc<Self>, DbErr> {
         let options: SqliteConnectOptions = url.parse().map_err(connecting)?;
         let options = options
             .create_if_missing(true)
@@ -195,6 +197,7 @@ impl Pool {
             idle: Mutex::default(),
             size,
             permits: Arc::new(Semaphore::new(permits)),
+            barrier: barrier.clone(),
             observer: OnceLock::new(),
             metrics: UseMetrics::default(),
         }))
@@ -214,6 +217,9 @@ impl Pool {
     }
 
     async fn acquire_within(self: &Arc<Self>, budget: &WaitBudget) -> Result<Lease, DbErr> {
+        if self.role == Role::Read {
+            self.barrier.wait(budget).await?;
+        }
         let permit = match Arc::clone(&self.permits).try_acquire_owned() {
             Ok(permit) => permit,
             Err(_) => budget

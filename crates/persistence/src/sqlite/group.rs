@@ -5,11 +5,19 @@
 //! them. They run in savepoints of the same SQLite transaction, so that each of them can fail alone. When the first one
 //! has its turn again, it commits for all that have ended by then, and each of them receives the result. Nothing is
 //! acknowledged before that. In an empty queue the turn comes at once.
+//!
+//! A transaction that is rolled back has seen the changes of its group, too, and its caller may answer by them ("the name is
+//! taken"). The group then commits next, and a [`Barrier`] holds reads back until it has: none of them returns an older
+//! state than that answer.
 
 use std::{sync::Arc, time::Duration};
 
-use sea_orm::{DbErr, sqlx};
-use tokio::{runtime::Handle, sync::oneshot, time::timeout};
+use sea_orm::{ConnAcquireErr, DbErr, sqlx};
+use tokio::{
+    runtime::Handle,
+    sync::{oneshot, watch},
+    time::timeout,
+};
 
 use super::{Pool, lease::Lease, phase, transaction::ended};
 use crate::{
@@ -25,28 +33,69 @@ const COMMIT_WAIT: Duration = Duration::from_secs(30);
 
 /// The transactions of an open SQLite transaction that have run their statements, and wait for its commit.
 #[derive(Debug)]
-pub(super) struct Group(Vec<oneshot::Sender<Result<(), DbErr>>>);
+pub(super) struct Group {
+    members: Vec<oneshot::Sender<Result<(), DbErr>>>,
+    /// Set once a transaction that saw their changes was rolled back.
+    seen: Option<Raised>,
+}
 
 impl Group {
     pub(super) const fn new() -> Self {
-        Self(Vec::new())
+        Self { members: Vec::new(), seen: None }
     }
 
     pub(super) const fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.members.is_empty()
+    }
+
+    /// Holds reads back until the end of the group. It accepts no other transaction from then on, so that none waits in
+    /// a read for a commit that waits for it.
+    pub(super) fn hold_reads(&mut self, barrier: &Barrier) {
+        self.seen.get_or_insert_with(|| barrier.raise());
     }
 
     /// Whether another transaction may run in the same SQLite transaction. Background work may not: it may take long,
     /// and the others would wait for it.
     fn accepts_another(&self) -> bool {
-        self.0.len() < MAX_MEMBERS && !is_background()
+        self.members.len() < MAX_MEMBERS && self.seen.is_none() && !is_background()
     }
 
     fn send(self, result: &Result<(), DbErr>) {
-        for member in self.0 {
+        for member in self.members {
             // A caller that has given up does not need the result.
             let _ = member.send(result.clone());
         }
+    }
+}
+
+/// Holds reads back while it is raised. Clones are the same barrier.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Barrier(watch::Sender<bool>);
+
+impl Barrier {
+    fn raise(&self) -> Raised {
+        self.0.send_replace(true);
+        Raised(self.0.clone())
+    }
+
+    /// Waits until the barrier is not raised. Returns at once if it is not.
+    pub(super) async fn wait(&self, budget: &WaitBudget) -> Result<(), DbErr> {
+        if !*self.0.borrow() {
+            return Ok(());
+        }
+        let mut lowered = self.0.subscribe();
+        let waited = budget.wait(lowered.wait_for(|is_raised| !is_raised)).await;
+        waited.map(|_| ()).ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))
+    }
+}
+
+/// Lowers the barrier when dropped.
+#[derive(Debug)]
+struct Raised(watch::Sender<bool>);
+
+impl Drop for Raised {
+    fn drop(&mut self) {
+        self.0.send_replace(false);
     }
 }
 
@@ -93,7 +142,7 @@ pub(super) async fn join(mut lease: Lease, limit: Duration) -> Result<(), DbErr>
     let pool = Arc::clone(lease.pool());
     let is_first = lease.group().is_empty();
     let (sender, committed) = oneshot::channel();
-    lease.end_member(|group| group.0.push(sender));
+    lease.end_member(|group| group.members.push(sender));
     // The next transaction in the queue may join.
     drop(lease);
     if is_first {

@@ -212,7 +212,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let Some(connection) = self.connection.take() else { return };
+        let Some(mut connection) = self.connection.take() else { return };
         if self.is_clean() {
             // The permit is released after this, so the next user finds the connection.
             self.pool.idle().push_back(connection);
@@ -220,6 +220,9 @@ impl Drop for Lease {
         }
         if self.is_recovering {
             return;
+        }
+        if self.savepoint == Savepoint::Open && !connection.group.is_empty() {
+            connection.group.hold_reads(&self.pool.barrier);
         }
         let rest = Self {
             connection: Some(connection),

@@ -148,6 +148,36 @@ async fn transaction_of_a_group_fails_alone() {
     assert_eq!(names(&database).await, ["first", "ok"]);
 }
 
+/// Its caller may answer by what it saw, such as that a name is taken.
+#[tokio::test]
+async fn reads_after_a_rolled_back_transaction_see_what_it_saw() {
+    let database = database().await;
+    let first = database.db().write().await.unwrap();
+    let db = database.db().clone();
+    let rejected = queue(async move {
+        let tx = db.write().await.unwrap();
+        let seen = select(&tx, ROWS).await.unwrap();
+        drop(tx);
+        (seen, select(&db, ROWS).await.unwrap())
+    });
+    let rejected = rejected.await;
+    let db = database.db().clone();
+    let next = queue(async move {
+        let tx = db.write().await.unwrap();
+        // In the same group, this read would wait for the commit, and the commit for this transaction.
+        let seen = select(&db, ROWS).await.unwrap();
+        insert(&tx, "next").await.unwrap();
+        tx.commit().await.unwrap();
+        seen
+    });
+    let next = next.await;
+    insert(&first, "first").await.unwrap();
+    with_timeout(first.commit()).await.unwrap();
+    assert_eq!(with_timeout(rejected).await.unwrap(), (1, 1));
+    assert_eq!(with_timeout(next).await.unwrap(), 1);
+    assert_eq!(names(&database).await, ["first", "next"]);
+}
+
 /// A full disk makes SQLite roll the whole SQLite transaction back.
 #[tokio::test]
 async fn group_that_sqlite_rolls_back_is_acknowledged_to_no_one() {

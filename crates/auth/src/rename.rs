@@ -32,6 +32,7 @@ impl Auth {
             return Err(Error::PreconditionFailed);
         }
         if account.user.summary.username == username {
+            tx.commit().await?;
             return Ok(account);
         }
         if !users::update_username(&tx, actor, &username).await? {

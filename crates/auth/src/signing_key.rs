@@ -195,9 +195,9 @@ impl Keyring {
         rows::lock(&tx).await?;
         if is_due(&rows::list(&tx).await?) {
             rows::insert(&tx, key).await?;
-            tx.commit().await?;
         }
-        Ok(())
+        // Also without a change: the key that makes this one unnecessary may not be committed yet.
+        Ok(tx.commit().await?)
     }
 
     async fn load(&self) -> Result<()> {

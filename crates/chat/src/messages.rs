@@ -61,7 +61,9 @@ impl Chat {
         }
         check(precondition, message.version)?;
         if message.text == text.as_str() {
-            return view_message(&tx, message).await;
+            let view = view_message(&tx, message).await?;
+            self.commit(tx, Vec::new()).await?;
+            return Ok(view);
         }
         message.text = text.into();
         message.edited_at = Some(now);

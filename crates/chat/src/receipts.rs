@@ -23,6 +23,7 @@ impl Chat {
         let now = self.clock.now();
         let read_no = message_no.min(conversation.last_message_no);
         let marked = Membership { read_no: read_no.max(mine.read_no), ..mine.clone() };
+        let mut events = Vec::new();
         if marked != mine {
             conversations::update_member(&tx, &marked, now).await?;
             let members = conversations::list_members(&tx, &[id]).await?.remove(&id).unwrap_or_default();
@@ -30,9 +31,9 @@ impl Chat {
             if !is_open(&tx, &conversation, actor, &members).await? {
                 members.retain(|user| *user == actor);
             }
-            let read = Event::Read { conversation: id, user: actor, read_no: marked.read_no, members };
-            self.commit(tx, vec![read]).await?;
+            events.push(Event::Read { conversation: id, user: actor, read_no: marked.read_no, members });
         }
+        self.commit(tx, events).await?;
         Ok((marked.read_no, marked.unread_count(conversation.last_message_no)))
     }
 

@@ -36,8 +36,8 @@ impl Media {
         if updated != media {
             updated.version += 1;
             media::update(&tx, &updated).await?;
-            tx.commit().await?;
         }
+        tx.commit().await?;
         Ok(updated)
     }
 

@@ -366,6 +366,7 @@ impl Media {
             let upload = uploads::lock(&tx, id).await?.ok_or(Error::NotFound)?;
             if let Some(existing) = upload.media {
                 let existing = media::find(&tx, existing).await?.ok_or(Error::NotFound)?;
+                tx.commit().await?;
                 return Ok(Written::Existing(existing));
             }
             uploads::update_media(&tx, id, media.id).await?;

@@ -67,9 +67,10 @@ impl Social {
             let avatar = media::replace_avatar(&tx, actor, id, now).await?;
             updated.user.summary.avatar = avatar.map(|media| media.key);
         }
-        if updated != account {
+        let mut accepted = Accepted::default();
+        let is_changed = updated != account;
+        if is_changed {
             users::update_profile(&tx, &updated).await?;
-            let mut accepted = Accepted::default();
             let (before, after) = (&account.user.summary, &updated.user.summary);
             let is_opened = before.is_private && !after.is_private;
             let requesters = if is_opened { lock_requesters(&tx, actor).await? } else { Vec::new() };
@@ -82,10 +83,10 @@ impl Social {
                 let user = users::find(&tx, actor).await?.ok_or(Error::UserNotFound)?;
                 updated.user.follower_count = user.follower_count;
             }
-            let Accepted { added, withdrawn, .. } = accepted;
-            self.commit(tx, retracted(withdrawn).chain(notified(added))).await?;
-            updated.user.version += 1;
         }
+        let Accepted { added, withdrawn, .. } = accepted;
+        self.commit(tx, retracted(withdrawn).chain(notified(added))).await?;
+        updated.user.version += u64::from(is_changed);
         Ok(updated)
     }
 

@@ -2,8 +2,11 @@
 //!
 //! Clients page towards newer items by id (`since_id`, `prev_cursor`). A row that becomes visible after a row with a
 //! larger id would be skipped for good. So a transaction that inserts into such a list locks the list first, until it
-//! ends, and only then generates the id, above the newest id in the list. The next transaction reads that id after the
+//! ends, and only then generates the id, above the newest id in the list. The next transaction sees that id after the
 //! commit. Reads need no delay, and other transactions in the database do not matter.
+//!
+//! In most cases, an id that was generated after locking is the newest, because clocks agree. [`insert`] therefore does not
+//! read the newest id first: the `INSERT` itself checks that there is none above, and only if there is, the id is read.
 //!
 //! The lock is taken as late as possible: locks that may have to be waited for, such as those on rows with counts and
 //! on accounts that a foreign key references, come before it. All code locks lists in the same order. SQLite has one
@@ -15,11 +18,12 @@ use std::{
 };
 
 use blegram_domain::{RequestId, Timestamp, UserId, id};
-use sea_orm::prelude::Uuid;
+use sea_orm::{ActiveModelTrait, IntoActiveModel, prelude::Uuid};
 
 use crate::{
-    Result, Tx,
+    Inserted, Result, Tx,
     db::sealed::Sealed,
+    rows,
     sql::{self, Values},
 };
 
@@ -58,6 +62,14 @@ impl List {
         format!("{}{filter}", self.table)
     }
 
+    /// The condition that no row is newer than the one with the id in `id`, a placeholder or a column. Binds its values.
+    pub(crate) fn has_none_after(&self, id: &str, values: &mut Values) -> String {
+        let Self { table, filter, condition } = self;
+        let filter = filter.map(|(column, of)| format!("{column} = {} AND ", values.bind(of)));
+        let filter = filter.unwrap_or_default();
+        format!("NOT EXISTS (SELECT 1 FROM {table} WHERE {filter}id >= {id}{condition})")
+    }
+
     fn newest(&self, values: &mut Values) -> String {
         let Self { table, filter, condition } = self;
         let bind = |(column, id)| format!(" WHERE {column} = {}", values.bind(id));
@@ -84,17 +96,44 @@ impl Followed {
     }
 }
 
-/// Like [`lock`], for the list that every author on the site inserts into. A frozen process that holds the lock loses
+/// Like [`lock_only`], for the list that every author on the site inserts into. A frozen process that holds the lock loses
 /// it after half a second, together with its connection. `take_turn` bounds how many of its transactions wait in the
 /// lock queue, because each of them would block the other processes for as long again.
-pub(crate) async fn lock_for_all(tx: &Tx, list: List, now: Timestamp) -> Result<()> {
+pub(crate) async fn lock_for_all(tx: &Tx, list: List) -> Result<()> {
     const SQL: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1, 1)), \
         set_config('idle_in_transaction_session_timeout', '500', true)";
     if sql::is_postgres(tx) {
         tx.inner().take_turn().await?;
         sql::execute(tx, SQL, [list.name().into()]).await?;
     }
-    follow_newest(tx, &[list], now).await
+    Ok(())
+}
+
+/// Inserts the row that `row` makes of an id above all ids in the locked `lists`, unless it conflicts with another row in
+/// any unique index. Returns the id if the row is new.
+pub(crate) async fn insert<M, A>(
+    tx: &Tx,
+    lists: &[List],
+    now: Timestamp,
+    row: impl Fn(Uuid) -> M + Send + Sync,
+) -> Result<Option<Uuid>>
+where
+    M: IntoActiveModel<A> + Send,
+    A: ActiveModelTrait + Send,
+{
+    let next = || RequestId::generate(now).as_uuid();
+    if sql::is_postgres(tx) {
+        let (id, mut values) = (next(), Values::default());
+        let placeholder = values.bind(id);
+        let conditions = lists.iter().map(|list| list.has_none_after(&placeholder, &mut values));
+        let is_newest = conditions.collect::<Vec<_>>().join(" AND ");
+        if rows::insert_if(tx, row(id), is_newest, values).await? == Inserted::New {
+            return Ok(Some(id));
+        }
+    }
+    follow_newest(tx, lists, now).await?;
+    let id = next();
+    Ok((rows::insert(tx, row(id)).await? == Inserted::New).then_some(id))
 }
 
 /// Locks lists until the transaction ends. Ids that this process generates afterwards are larger than all ids in the
@@ -104,7 +143,8 @@ pub(crate) async fn lock(tx: &Tx, lists: &[List], now: Timestamp) -> Result<()> 
     follow_newest(tx, lists, now).await
 }
 
-/// Like [`lock`], without reading the newest ids: for callers that lock many lists before they insert into each.
+/// Like [`lock`], without reading the newest ids: for [`insert`], and for callers that lock many lists before they insert
+/// into each.
 pub(crate) async fn lock_only(tx: &Tx, lists: &[List]) -> Result<()> {
     if !sql::is_postgres(tx) || lists.is_empty() {
         return Ok(());

@@ -1,12 +1,12 @@
 //! Inserts and deletions that many tables share.
 
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect,
-    QueryTrait,
-    sea_query::{IntoCondition, OnConflict},
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, Iterable,
+    QueryFilter, QuerySelect, QueryTrait,
+    sea_query::{Expr, IntoCondition, OnConflict, Query},
 };
 
-use crate::{Inserted, Result, Tx, db::sealed::Sealed};
+use crate::{Inserted, Result, Tx, db::sealed::Sealed, sql::Values};
 
 /// Inserts a row unless it conflicts with another one in any unique index: of any number of concurrent inserts, one is
 /// [`Inserted::New`].
@@ -23,6 +23,31 @@ where
         Ok(_) | Err(DbErr::RecordNotInserted) => Ok(Inserted::Existing),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Like [`insert`], if the SQL `condition` with its `values` is true. [`Inserted::Existing`] also if it is not.
+pub(crate) async fn insert_if<M, A>(tx: &Tx, row: M, condition: String, values: Values) -> Result<Inserted>
+where
+    M: IntoActiveModel<A>,
+    A: ActiveModelTrait,
+{
+    let row = row.into_active_model();
+    let (mut columns, mut select) = (Vec::new(), Query::select());
+    for column in <<A::Entity as EntityTrait>::Column as Iterable>::iter() {
+        if let Some(value) = row.get(column).into_value() {
+            columns.push(column);
+            select.expr(column.save_as(Expr::val(value)));
+        }
+    }
+    select.and_where(Expr::cust_with_values(condition, values));
+    let mut insert = Query::insert();
+    insert
+        .into_table(A::Entity::default())
+        .columns(columns)
+        .on_conflict(OnConflict::new().do_nothing().to_owned());
+    insert.select_from(select).map_err(|error| DbErr::Custom(error.to_string()))?;
+    let inserted = tx.inner().execute(&insert).await?.rows_affected();
+    Ok(if inserted == 1 { Inserted::New } else { Inserted::Existing })
 }
 
 /// Deletes the rows that match `which`, and returns how many.

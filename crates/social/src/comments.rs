@@ -65,10 +65,10 @@ impl Social {
         lock_accounts_shared(&tx, parent_author.into_iter().chain([post.author])).await?;
         let thread = parent.as_ref().map(Comment::thread);
         let missing = if parent.is_some() { Error::ParentNotFound } else { Error::PostNotFound };
-        let counted = comments::next_id(&tx, post.id, thread, now).await?;
-        let (id, post) = counted.ok_or(missing)?;
-        let comment = Comment {
-            id,
+        let post = comments::count_new(&tx, post.id, thread).await?.ok_or(missing)?;
+        let mut comment = Comment {
+            // A placeholder until the comment is inserted.
+            id: CommentId::generate(now),
             post: post.id,
             parent: thread,
             author: Some(actor),
@@ -81,7 +81,7 @@ impl Social {
             deleted_at: None,
             version: 0,
         };
-        comments::insert(&tx, &comment).await?;
+        comments::insert(&tx, &mut comment, now).await?;
         let mut notices = Vec::new();
         let replied_to = parent.and_then(|parent| parent.author);
         let replied_to = replied_to.map(|author| (author, NoticeKind::Reply));

@@ -34,8 +34,7 @@ impl Social {
         let (post, _) = lock_visible(&tx, actor, id).await?;
         let notice = Notice::about_post(post.author, NoticeKind::PostLike, actor, id);
         lock_accounts_shared(&tx, [actor, post.author]).await?;
-        let like = likes::next_id(&tx, actor, LikeTarget::Post(id), now).await?;
-        let liked = likes::insert_post_like(&tx, like, actor, id).await?;
+        let liked = likes::insert_post_like(&tx, actor, id, now).await?;
         let (inserted, post) = liked.ok_or(Error::PostNotFound)?;
         let added = notify_once(&tx, inserted, notice, now).await?;
         let counts = (inserted == Inserted::New).then(|| Event::counts(&post));
@@ -72,8 +71,7 @@ impl Social {
         let author = comment.author.ok_or(Error::CommentNotFound)?;
         let notice = Notice::about_comment(author, NoticeKind::CommentLike, actor, (comment.post, id));
         lock_accounts_shared(&tx, [actor, author]).await?;
-        let like = likes::next_id(&tx, actor, LikeTarget::Comment(id), now).await?;
-        let liked = likes::insert_comment_like(&tx, like, actor, id).await?;
+        let liked = likes::insert_comment_like(&tx, actor, id, now).await?;
         let (inserted, comment) = liked.ok_or(Error::CommentNotFound)?;
         let added = notify_once(&tx, inserted, notice, now).await?;
         self.commit(tx, notified(added)).await?;

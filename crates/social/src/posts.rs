@@ -55,7 +55,7 @@ impl Social {
         let mentioned = find_mentioned(&tx, actor, &input.analysis.mentions).await?;
         let images = media::lock_unused(&tx, actor, &input.media).await?;
         let mut post = Post {
-            // A placeholder until `next_id` locks the list of posts.
+            // A placeholder until the post is inserted.
             id: PostId::generate(now),
             author: actor,
             text: input.text.into(),
@@ -75,9 +75,9 @@ impl Social {
         notifications::lock(&tx, notices.iter().map(|notice| notice.recipient)).await?;
         // From here on, all other writers of posts wait for this commit. This transaction must not wait for anyone: the
         // rows that it refers to are already locked.
-        post.id = posts::next_id(&tx, now).await?;
+        posts::lock_list(&tx).await?;
+        posts::insert(&tx, &mut post, now).await?;
         notices.iter_mut().for_each(|notice| notice.post = Some(post.id));
-        posts::insert(&tx, &post).await?;
         media::use_in_post(&tx, &images, &post).await?;
         let added = notifications::insert(&tx, &notices, now).await?;
         let view = PostView { post, author, media: images, mentions: mentioned, viewer: None };

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 
 use blegram_domain::{Comment, CommentId, PageRequest, Post, PostId, Timestamp, UserId, page::PageKeys};
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
-    QueryTrait, Select,
+    ColumnTrait, Condition, DbErr, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    Select,
     prelude::Uuid,
     sea_query::{Expr, SelectStatement},
 };
@@ -28,28 +28,21 @@ use crate::{
     posts, rows, sql,
 };
 
-/// Counts a new comment for its post and its thread, generates its id, and returns both the id and the post with its new
-/// count. Returns `None` if the post or the thread does not exist; the caller must then roll the transaction back. The
-/// updated counts lock the list until the transaction ends, so ids are in the order in which comments become visible.
-pub async fn next_id(
-    tx: &Tx,
-    post: PostId,
-    parent: Option<CommentId>,
-    now: Timestamp,
-) -> Result<Option<(CommentId, Post)>> {
-    let Some(counted) = count(tx, (post, parent), 1).await? else { return Ok(None) };
-    let list = match parent {
-        Some(parent) => List::by_column("comments", "parent_id", parent.as_uuid()),
-        None => List::by_column("comments", "post_id", post.as_uuid()).with(" AND parent_id IS NULL"),
-    };
-    order::follow_newest(tx, &[list], now).await?;
-    Ok(Some((CommentId::generate(now), counted)))
+/// Counts a new comment for its post and its thread, and returns the post with its new count. Returns `None` if the post
+/// or the thread does not exist; the caller must then roll the transaction back. The updated counts lock the list of
+/// comments until the transaction ends, so ids are in the order in which comments become visible.
+pub async fn count_new(tx: &Tx, post: PostId, parent: Option<CommentId>) -> Result<Option<Post>> {
+    count(tx, (post, parent), 1).await
 }
 
-/// Inserts a comment that [`next_id`] has counted.
-pub async fn insert(tx: &Tx, comment: &Comment) -> Result<()> {
-    let row = Model {
-        id: comment.id.as_uuid(),
+/// Inserts a comment that [`count_new`] has counted, with a new id.
+pub async fn insert(tx: &Tx, comment: &mut Comment, now: Timestamp) -> Result<()> {
+    let list = match comment.parent {
+        Some(parent) => List::by_column("comments", "parent_id", parent.as_uuid()),
+        None => List::by_column("comments", "post_id", comment.post.as_uuid()).with(" AND parent_id IS NULL"),
+    };
+    let row = |id| Model {
+        id,
         post_id: comment.post.as_uuid(),
         parent_id: comment.parent.map(CommentId::as_uuid),
         author_id: comment.author.map(UserId::as_uuid),
@@ -62,7 +55,8 @@ pub async fn insert(tx: &Tx, comment: &Comment) -> Result<()> {
         deleted_at: None,
         version: 0,
     };
-    Entity::insert(row.into_active_model()).exec_without_returning(tx.inner()).await?;
+    let id = order::insert(tx, &[list], now, row).await?.ok_or(DbErr::RecordNotInserted)?;
+    comment.id = CommentId::from_uuid(id);
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use blegram_domain::{Comment, CommentId, LikeId, PageRequest, Post, PostId, Timestamp, UserId};
+use blegram_domain::{Comment, CommentId, PageRequest, Post, PostId, Timestamp, UserId};
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, prelude::Uuid};
 
 use crate::{
@@ -26,31 +26,24 @@ pub enum LikeTarget {
     Comment(CommentId),
 }
 
-/// Generates the id of a like. Locks the list of the target's likers and the list of what `by` likes until the
-/// transaction ends, so that both lists are in the order in which likes become visible.
-pub async fn next_id(tx: &Tx, by: UserId, target: LikeTarget, now: Timestamp) -> Result<LikeId> {
-    let (table, column, id) = match target {
-        LikeTarget::Post(post) => ("post_likes", "post_id", post.as_uuid()),
-        LikeTarget::Comment(comment) => ("comment_likes", "comment_id", comment.as_uuid()),
-    };
-    let lists = [List::by_column(table, column, id), List::by_user(table, "user_id", by)];
-    order::lock(tx, &lists, now).await?;
-    Ok(LikeId::generate(now))
-}
-
 /// Inserts the like of a post by `by`, counts it, and returns the post with its new count. Relies on the unique index on
-/// the pair. Returns `None` if the post was deleted meanwhile; the caller must then roll the transaction back.
+/// the pair. Locks the list of the post's likers and the list of what `by` likes until the transaction ends, so that both
+/// lists are in the order in which likes become visible. Returns `None` if the post was deleted meanwhile; the caller must
+/// then roll the transaction back.
 pub async fn insert_post_like(
     tx: &Tx,
-    id: LikeId,
     by: UserId,
     post: PostId,
+    now: Timestamp,
 ) -> Result<Option<(Inserted, Post)>> {
-    let row = post_like::Model { id: id.as_uuid(), user_id: by.as_uuid(), post_id: post.as_uuid() };
-    let inserted = rows::insert(tx, row).await?;
-    let post = match inserted {
-        Inserted::New => posts::update_like_count(tx, post, 1).await?,
-        Inserted::Existing => posts::find(tx, post).await?,
+    let (user_id, post_id) = (by.as_uuid(), post.as_uuid());
+    let lists =
+        [List::by_column("post_likes", "post_id", post_id), List::by_user("post_likes", "user_id", by)];
+    order::lock_only(tx, &lists).await?;
+    let inserted = order::insert(tx, &lists, now, |id| post_like::Model { id, user_id, post_id }).await?;
+    let (inserted, post) = match inserted {
+        Some(_) => (Inserted::New, posts::update_like_count(tx, post, 1).await?),
+        None => (Inserted::Existing, posts::find(tx, post).await?),
     };
     Ok(post.map(|post| (inserted, post)))
 }
@@ -58,15 +51,19 @@ pub async fn insert_post_like(
 /// Like [`insert_post_like`], for a comment.
 pub async fn insert_comment_like(
     tx: &Tx,
-    id: LikeId,
     by: UserId,
     comment: CommentId,
+    now: Timestamp,
 ) -> Result<Option<(Inserted, Comment)>> {
-    let row = comment_like::Model { id: id.as_uuid(), user_id: by.as_uuid(), comment_id: comment.as_uuid() };
-    let inserted = rows::insert(tx, row).await?;
-    let comment = match inserted {
-        Inserted::New => comments::update_like_count(tx, comment, 1).await?,
-        Inserted::Existing => comments::find(tx, comment).await?,
+    let (user_id, comment_id) = (by.as_uuid(), comment.as_uuid());
+    let of_comment = List::by_column("comment_likes", "comment_id", comment_id);
+    let lists = [of_comment, List::by_user("comment_likes", "user_id", by)];
+    order::lock_only(tx, &lists).await?;
+    let inserted =
+        order::insert(tx, &lists, now, |id| comment_like::Model { id, user_id, comment_id }).await?;
+    let (inserted, comment) = match inserted {
+        Some(_) => (Inserted::New, comments::update_like_count(tx, comment, 1).await?),
+        None => (Inserted::Existing, comments::find(tx, comment).await?),
     };
     Ok(comment.map(|comment| (inserted, comment)))
 }

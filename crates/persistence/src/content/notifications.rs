@@ -39,13 +39,37 @@ pub async fn insert(tx: &Tx, notices: &[Notice], now: Timestamp) -> Result<Vec<(
         return Ok(Vec::new());
     }
     // The last lock of a transaction, except that on the list of posts.
-    order::lock(tx, &lists(notices.iter().map(|notice| notice.recipient)), now).await?;
+    let lists = lists(notices.iter().map(|notice| notice.recipient));
+    order::lock_only(tx, &lists).await?;
+    let mut inserted = Vec::new();
+    if sql::is_postgres(tx) {
+        // As in `order::insert`. The condition is per row: some may be inserted.
+        let is_newest = "NOT EXISTS (SELECT 1 FROM notifications WHERE user_id = notices.column2 AND id >= notices.column1)";
+        inserted = insert_if(tx, &notices, now, is_newest).await?;
+        if inserted.len() == notices.len() {
+            return Ok(inserted);
+        }
+    }
+    order::follow_newest(tx, &lists, now).await?;
+    // Those that were inserted above conflict with themselves.
+    inserted.extend(insert_if(tx, &notices, now, "true").await?);
+    Ok(inserted)
+}
+
+/// Inserts those of `notices` that meet the SQL `condition`, with new ids.
+async fn insert_if(
+    tx: &Tx,
+    notices: &[&Notice],
+    now: Timestamp,
+    condition: &str,
+) -> Result<Vec<(UserId, NotificationId)>> {
     let mut values = Values::default();
-    let rows: Vec<String> = notices.into_iter().map(|notice| bind(notice, now, &mut values)).collect();
+    let rows: Vec<String> = notices.iter().map(|notice| bind(notice, now, &mut values)).collect();
     let sql = format!(
         "INSERT INTO notifications (id, user_id, kind, actor_id, post_id, comment_id, object_id, created_at) \
          SELECT * FROM (VALUES {}) AS notices \
          WHERE NOT EXISTS (SELECT 1 FROM mutes WHERE muter_id = notices.column2 AND muted_id = notices.column4) \
+         AND {condition} \
          ON CONFLICT DO NOTHING RETURNING id, user_id",
         rows.join(", ")
     );

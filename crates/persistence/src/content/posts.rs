@@ -1,12 +1,12 @@
 //! Posts, their counts, and what the viewer did with them.
 //!
-//! A new post is counted ([`count_new`]), gets its id under the lock of the site-wide list ([`next_id`]), and is
-//! inserted ([`insert`]). Deleting a post marks it and hides it at once; a job then deletes its dependent rows in
+//! A new post is counted ([`count_new`]), and inserted ([`insert`]) under the lock of the site-wide list
+//! ([`lock_list`]), which is the order of the ids. Deleting a post marks it and hides it at once; a job then deletes its dependent rows in
 //! batches, and finally the post ([`Removed`]).
 
 use blegram_domain::{PageRequest, Post, PostId, Timestamp, UserId, UserSummary, Visibility, page::PageKeys};
 use sea_orm::{
-    ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Select, Set,
+    ColumnTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, Select, Set,
     prelude::Uuid, sea_query::Expr,
 };
 
@@ -20,8 +20,10 @@ use crate::{
     post_hashtags, rows, search_index, sql, users,
 };
 
+const LIST: List = List::all("posts");
+
 /// Counts a new post for its hashtags. Its author has counted it ([`users::update_post_count`]): accounts come before
-/// hashtags in the lock order. Call it before [`next_id`], because other transactions may have locked these rows.
+/// hashtags in the lock order. Call it before [`lock_list`], because other transactions may have locked these rows.
 pub async fn count_new(tx: &Tx, post: &Post, author: &UserSummary) -> Result<()> {
     if post.is_public(author) {
         hashtags::change(tx, &[], &post.hashtags).await?;
@@ -29,17 +31,16 @@ pub async fn count_new(tx: &Tx, post: &Post, author: &UserSummary) -> Result<()>
     Ok(())
 }
 
-/// Generates the id of a new post. Locks the list of all posts until the transaction ends, so that ids are in the order
-/// in which posts become visible. Do everything possible before this call.
-pub async fn next_id(tx: &Tx, now: Timestamp) -> Result<PostId> {
-    order::lock_for_all(tx, List::all("posts"), now).await?;
-    Ok(PostId::generate(now))
+/// Locks the list of all posts until the transaction ends, so that ids are in the order in which posts become visible. Do
+/// everything possible before this call.
+pub async fn lock_list(tx: &Tx) -> Result<()> {
+    order::lock_for_all(tx, LIST).await
 }
 
-/// Inserts a post that [`count_new`] has counted.
-pub async fn insert(tx: &Tx, post: &Post) -> Result<()> {
-    let row = Model {
-        id: post.id.as_uuid(),
+/// Inserts a post that [`count_new`] has counted, with a new id. The list is locked.
+pub async fn insert(tx: &Tx, post: &mut Post, now: Timestamp) -> Result<()> {
+    let row = |id| Model {
+        id,
         author_id: post.author.as_uuid(),
         text: post.text.clone(),
         media: post.media.as_slice().into(),
@@ -53,7 +54,8 @@ pub async fn insert(tx: &Tx, post: &Post) -> Result<()> {
         version: 0,
         deleted_at: None,
     };
-    Entity::insert(row.into_active_model()).exec_without_returning(tx.inner()).await?;
+    let id = order::insert(tx, &[LIST], now, row).await?.ok_or(DbErr::RecordNotInserted)?;
+    post.id = PostId::from_uuid(id);
     post_hashtags::insert(tx, post).await?;
     search_index::index_new_post(tx, post).await
 }

@@ -22,7 +22,9 @@ use crate::{
 /// Locks the list until the transaction ends, and returns the id of its next entry. Call it last before the commit:
 /// every login waits for the lock.
 pub async fn next_id(tx: &Tx, now: Timestamp) -> Result<AuditEventId> {
-    order::lock_for_all(tx, List::all("audit_events"), now).await?;
+    let list = List::all("audit_events");
+    order::lock_for_all(tx, list).await?;
+    order::follow_newest(tx, &[list], now).await?;
     Ok(AuditEventId::generate(now))
 }
 

@@ -33,11 +33,11 @@ async fn connect_some(database: &TestDatabase, statement_timeout: Duration, max_
 
 /// Writes a post of about 15 KB.
 async fn write_post(db: &Db, author: UserId) -> Result<()> {
-    let post = new_post(author, &"가".repeat(5_000));
+    let mut post = new_post(author, &"가".repeat(5_000));
     let tx = db.write().await?;
     let author = users::update_post_count(&tx, author, 1).await?.unwrap().summary;
     rows::count_new(&tx, &post, &author).await?;
-    rows::insert(&tx, &post).await?;
+    rows::insert(&tx, &mut post, now()).await?;
     tx.commit().await
 }
 
@@ -75,10 +75,10 @@ async fn lock_timeout_is_the_budget_left_after_waiting_for_a_turn() {
     let database = TestDatabase::new(Backend::Postgres).await;
     let db = connect_some(&database, TIMEOUT, 4).await;
     let first = db.write().await.unwrap();
-    rows::next_id(&first, now()).await.unwrap();
+    rows::lock_list(&first).await.unwrap();
     let begin = || async {
         let tx = db.write().await.unwrap();
-        rows::next_id(&tx, now()).await.unwrap();
+        rows::lock_list(&tx).await.unwrap();
         tx
     };
     // The second has a turn and waits in the database; the third waits for a turn.
@@ -361,10 +361,10 @@ async fn frozen_node_loses_the_lock_of_the_post_list() {
     let hour = Duration::from_secs(3_600);
     let (frozen, other) = (connect_some(&database, hour, 6).await, connect(&database, hour).await);
     let first = frozen.write().await.unwrap();
-    rows::next_id(&first, now()).await.unwrap();
+    rows::lock_list(&first).await.unwrap();
     let wait = || async {
         let tx = frozen.write().await.unwrap();
-        rows::next_id(&tx, now()).await.unwrap();
+        rows::lock_list(&tx).await.unwrap();
         tx
     };
     let mut waiting: FuturesUnordered<_> = (0..5).map(|_| wait()).collect();
@@ -378,7 +378,7 @@ async fn frozen_node_loses_the_lock_of_the_post_list() {
     assert_eq!(most, 1, "the others wait in the process");
     // From here on, nothing of the frozen node is polled.
     let tx = other.write().await.unwrap();
-    with_timeout(rows::next_id(&tx, now())).await.unwrap();
+    with_timeout(rows::lock_list(&tx)).await.unwrap();
     tx.commit().await.unwrap();
     let lost = first.commit().await.unwrap_err();
     assert!(lost.is_unreachable(), "{lost:?}");

@@ -44,7 +44,7 @@ async fn with_unused_tag(backend: Backend) -> (TestDatabase, UserId) {
     let database = TestDatabase::new(backend).await;
     let ann = insert_user(&database, "ann").await;
     let only = post(ann, "서울숲나들이");
-    insert_post(&database, &only).await;
+    let only = insert_post(&database, only).await;
     delete_post(&database, only.id).await;
     (database, ann)
 }
@@ -55,7 +55,7 @@ async fn hashtag_that_is_used_again_before_it_is_deleted_stays(#[case] backend: 
     let (database, ann) = with_unused_tag(backend).await;
     let unused = hashtags::list_unused(database.db(), 10).await.unwrap();
     assert_eq!(unused, ["서울숲나들이"]);
-    insert_post(&database, &post(ann, "서울숲나들이")).await;
+    insert_post(&database, post(ann, "서울숲나들이")).await;
     let tx = database.db().write().await.unwrap();
     assert_eq!(hashtags::delete_unused(&tx, &unused).await.unwrap(), 0);
     tx.commit().await.unwrap();
@@ -73,7 +73,7 @@ async fn deleted_hashtag_can_be_used_again(#[case] backend: Backend) {
     for table in ["hashtags", "hashtag_search"] {
         assert_eq!(database.count(table).await, 0, "{table}");
     }
-    insert_post(&database, &post(ann, "서울숲나들이")).await;
+    insert_post(&database, post(ann, "서울숲나들이")).await;
     assert_eq!(found(&database, "나들이").await, [("서울숲나들이".to_owned(), 1)]);
 }
 
@@ -85,7 +85,7 @@ async fn post_waits_for_the_deletion_of_its_hashtag_and_inserts_it_again() {
     let unused = hashtags::list_unused(database.db(), 10).await.unwrap();
     assert_eq!(hashtags::delete_unused(&tx, &unused).await.unwrap(), 1);
     let again = post(ann, "서울숲나들이");
-    let writing = insert_post(&database, &again);
+    let writing = insert_post(&database, again);
     let deleting = async {
         let waiting = "SELECT state AS line FROM pg_stat_activity \
                        WHERE datname = current_database() AND wait_event_type = 'Lock'";
@@ -103,7 +103,7 @@ async fn post_waits_for_the_deletion_of_its_hashtag_and_inserts_it_again() {
 #[tokio::test]
 async fn deletion_skips_hashtags_that_a_post_is_counting() {
     let (database, ann) = with_unused_tag(Backend::Postgres).await;
-    let again = post(ann, "서울숲나들이");
+    let mut again = post(ann, "서울숲나들이");
     let writing = database.db().write().await.unwrap();
     let author = users::find(&writing, ann).await.unwrap().unwrap().summary;
     rows::count_new(&writing, &again, &author).await.unwrap();
@@ -113,7 +113,7 @@ async fn deletion_skips_hashtags_that_a_post_is_counting() {
     let deleted = tokio::time::timeout(TIMEOUT, hashtags::delete_unused(&deleting, &unused)).await;
     assert_eq!(deleted.expect("it waits for nothing").unwrap(), 0);
     deleting.commit().await.unwrap();
-    rows::insert(&writing, &again).await.unwrap();
+    rows::insert(&writing, &mut again, now()).await.unwrap();
     writing.commit().await.unwrap();
     assert_eq!(found(&database, "나들이").await, [("서울숲나들이".to_owned(), 1)]);
 }

@@ -75,11 +75,13 @@ pub(crate) fn new_post(author: UserId, text: &str) -> Post {
     }
 }
 
-pub(crate) async fn insert_post(database: &TestDatabase, post: &Post) {
+/// Inserts a post, and returns it with its id.
+pub(crate) async fn insert_post(database: &TestDatabase, mut post: Post) -> Post {
     let tx = database.db().write().await.unwrap();
     let author = users::find(&tx, post.author).await.unwrap().unwrap().summary;
     users::update_post_count(&tx, post.author, 1).await.unwrap();
-    rows::count_new(&tx, post, &author).await.unwrap();
-    rows::insert(&tx, post).await.unwrap();
+    rows::count_new(&tx, &post, &author).await.unwrap();
+    rows::insert(&tx, &mut post, now()).await.unwrap();
     tx.commit().await.unwrap();
+    post
 }

@@ -50,9 +50,7 @@ async fn newest_is_the_row_with_the_largest_id(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     assert_eq!(newest::find(database.db()).await.unwrap(), newest::Newest::default());
     let ann = insert_user(&database, "ann").await;
-    let post = new_post(ann, "hello");
-    insert_post(&database, &post).await;
-    let post = post.id;
+    let post = insert_post(&database, new_post(ann, "hello")).await.id;
     let found = newest::find(database.db()).await.unwrap();
     assert_eq!((found.id.map(AnyId::as_uuid), found.at), (Some(post.as_uuid()), Some(now())));
     // The newest row decides, not the latest creation time: a row may come from a clock that was ahead.

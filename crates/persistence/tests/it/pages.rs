@@ -29,9 +29,7 @@ async fn five_posts(database: &TestDatabase) -> Vec<PostId> {
     let ann = insert_user(database, "ann").await;
     let mut ids = Vec::new();
     for n in 0..5 {
-        let post = new_post(ann, &n.to_string());
-        insert_post(database, &post).await;
-        ids.push(post.id);
+        ids.push(insert_post(database, new_post(ann, &n.to_string())).await.id);
     }
     ids.reverse();
     ids
@@ -70,11 +68,10 @@ async fn pages_support_every_kind_of_window(#[case] backend: Backend) {
 async fn author_lists_filter_by_visibility(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let [ann, bob] = [insert_user(&database, "ann").await, insert_user(&database, "bob").await];
-    let public = new_post(ann, "public");
+    let public = insert_post(&database, new_post(ann, "public")).await;
     let hidden = blegram_domain::Post { visibility: Visibility::Followers, ..new_post(ann, "hidden") };
-    for post in [&public, &hidden, &new_post(bob, "other")] {
-        insert_post(&database, post).await;
-    }
+    let hidden = insert_post(&database, hidden).await;
+    insert_post(&database, new_post(bob, "other")).await;
     let all = posts::list_ids_of_author(database.db(), ann, None, &page(10, None, None)).await.unwrap();
     assert_eq!(ids(&all), [hidden.id, public.id]);
     let some = posts::list_ids_of_author(database.db(), ann, Some(Visibility::Public), &page(10, None, None))

@@ -1,4 +1,3 @@
-use blegram_domain::LikeId;
 use blegram_persistence::{
     Error, Inserted, likes, posts,
     testing::{Backend, TestDatabase},
@@ -15,7 +14,7 @@ async fn post_round_trips(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let ann = insert_user(&database, "ann").await;
     let post = new_post(ann, "노을 🌅 #제주 '; DROP TABLE posts; --");
-    insert_post(&database, &post).await;
+    let post = insert_post(&database, post).await;
     assert_eq!(posts::find(database.db(), post.id).await.unwrap(), Some(post));
 }
 
@@ -25,14 +24,14 @@ async fn concurrent_likes_count_once_per_user(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let ann = insert_user(&database, "ann").await;
     let post = new_post(ann, "liked");
-    insert_post(&database, &post).await;
+    let post = insert_post(&database, post).await;
     let mut likes = JoinSet::new();
     for n in 0..50 {
         let (db, post) = (database.db().clone(), post.id);
         let by = if n % 2 == 0 { ann } else { insert_user(&database, &format!("user{n}")).await };
         likes.spawn(async move {
             let tx = db.write().await.unwrap();
-            let inserted = likes::insert_post_like(&tx, LikeId::generate(now()), by, post).await.unwrap();
+            let inserted = likes::insert_post_like(&tx, by, post, now()).await.unwrap();
             tx.commit().await.unwrap();
             inserted.is_some_and(|(inserted, _)| inserted == Inserted::New)
         });
@@ -48,11 +47,11 @@ async fn deleted_post_cannot_be_liked(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let ann = insert_user(&database, "ann").await;
     let post = new_post(ann, "deleted");
-    insert_post(&database, &post).await;
+    let post = insert_post(&database, post).await;
     let author = users::find(database.db(), ann).await.unwrap().unwrap().summary;
     let tx = database.db().write().await.unwrap();
     posts::update_deleted(&tx, &post, &author, now()).await.unwrap();
-    let inserted = likes::insert_post_like(&tx, LikeId::generate(now()), ann, post.id).await.unwrap();
+    let inserted = likes::insert_post_like(&tx, ann, post.id, now()).await.unwrap();
     assert_eq!(inserted, None);
     tx.commit().await.unwrap();
     assert!(posts::find(database.db(), post.id).await.unwrap().is_none());
@@ -65,7 +64,7 @@ async fn corrupt_post_row_is_an_error(#[case] backend: Backend) {
     let database = TestDatabase::new(backend).await;
     let ann = insert_user(&database, "ann").await;
     let post = new_post(ann, "mine");
-    insert_post(&database, &post).await;
+    let post = insert_post(&database, post).await;
     database.execute("UPDATE posts SET visibility = 'nobody'").await;
     let error = posts::find(database.db(), post.id).await.unwrap_err();
     assert!(matches!(error, Error::Corrupt { table: "posts", .. }), "{error:?}");

@@ -104,12 +104,12 @@ async fn search_finds_a_post_in_order_after_it_becomes_public(#[case] backend: B
     let database = TestDatabase::new(backend).await;
     let ann = insert_user(&database, "ann").await;
     let old = Post { visibility: Visibility::Followers, ..new_post(ann, "옛날 서울") };
-    insert_post(&database, &old).await;
+    let old = insert_post(&database, old).await;
     let mut expected = vec![old.id];
     // More posts in between than SQLite's row numbers may deviate from the order of ids.
     for n in 0..2200 {
-        let post = new_post(ann, if n % 2199 == 0 { "서울" } else { "부산" });
-        insert_post(&database, &post).await;
+        let text = if n % 2199 == 0 { "서울" } else { "부산" };
+        let post = insert_post(&database, new_post(ann, text)).await;
         expected.extend((n % 2199 == 0).then_some(post.id));
     }
     expected.reverse();

@@ -373,7 +373,7 @@ async fn posts_become_visible_in_the_order_of_their_ids() {
     let social = social(&database);
     let [ann, bob] = people(&database).await;
     let tx = database.db().write().await.unwrap();
-    let early = posts::next_id(&tx, now()).await.unwrap();
+    posts::lock_list(&tx).await.unwrap();
     let other = {
         let social = social.clone();
         tokio::spawn(async move { social.create_post(bob, text("later")).await.unwrap().post.id })
@@ -384,8 +384,8 @@ async fn posts_become_visible_in_the_order_of_their_ids() {
         tokio::task::yield_now().await;
     }
     let author = users::find(&tx, ann).await.unwrap().unwrap().summary;
-    let post = blegram_domain::Post {
-        id: early,
+    let mut post = blegram_domain::Post {
+        id: PostId::generate(now()),
         author: author.id,
         text: "early".to_owned(),
         media: Vec::new(),
@@ -398,9 +398,9 @@ async fn posts_become_visible_in_the_order_of_their_ids() {
         edited_at: None,
         version: 0,
     };
-    posts::insert(&tx, &post).await.unwrap();
+    posts::insert(&tx, &mut post, now()).await.unwrap();
     tx.commit().await.unwrap();
-    assert!(other.await.unwrap() > early);
+    assert!(other.await.unwrap() > post.id);
 }
 
 /// A node whose clock is ahead has written the newest comment, notification and like.
@@ -415,23 +415,27 @@ async fn ids_stay_ascending_when_a_node_clock_is_ahead(#[case] backend: Backend)
     social.create_comment(bob, post, None, comment()).await.unwrap();
     social.like_post(bob, post).await.unwrap();
     // A millisecond is 2^80 in a UUIDv7; the version bits stay unchanged.
-    let ahead = PostId::first_of(now() + Duration::from_secs(3600)).to_string();
-    let ahead = ahead.get(..13).unwrap();
-    let shift = |table: &str| match backend {
-        Backend::Postgres => {
-            format!("UPDATE {table} SET id = ('{ahead}' || substr(id::text, 14))::uuid")
-        }
-        Backend::Sqlite => {
-            let bytes = ahead.replace('-', "");
-            format!("UPDATE {table} SET id = unhex('{bytes}' || substr(hex(id), 13))")
+    let shift = |table: &str, hours: u64| {
+        let ahead = PostId::first_of(now() + Duration::from_secs(hours * 3600)).to_string();
+        let ahead = ahead.get(..13).unwrap();
+        match backend {
+            Backend::Postgres => {
+                format!("UPDATE {table} SET id = ('{ahead}' || substr(id::text, 14))::uuid")
+            }
+            Backend::Sqlite => {
+                let bytes = ahead.replace('-', "");
+                format!("UPDATE {table} SET id = unhex('{bytes}' || substr(hex(id), 13))")
+            }
         }
     };
-    for table in ["comments", "notifications", "post_likes"] {
+    // Each further ahead, in the order in which the actions below insert: this process reads the newest id of one list,
+    // and must do so for the next one, too.
+    for (table, hours) in [("comments", 1), ("notifications", 2), ("post_likes", 3)] {
         if table == "comments" {
             // Removes the rows that refer to the comment by its id.
             database.execute("DELETE FROM notifications WHERE comment_id IS NOT NULL").await;
         }
-        database.execute(&shift(table)).await;
+        database.execute(&shift(table, hours)).await;
     }
     // A process that started after that: on SQLite, only one process writes, and reads the newest ids once.
     let social = Social::new(connect(&database).await, Arc::new(FixedClock::new(now())));

@@ -384,6 +384,26 @@ async fn frozen_node_loses_the_lock_of_the_post_list() {
     assert!(lost.is_unreachable(), "{lost:?}");
 }
 
+/// Transactions that lock the list of all posts commit without waiting for the disk, and wait for it afterwards.
+#[tokio::test]
+async fn post_is_on_the_disk_when_it_is_acknowledged() {
+    const DURABLE: &str = "DO $$ BEGIN \
+        EXECUTE format('ALTER DATABASE %I SET synchronous_commit = on', current_database()); END $$";
+    let database = TestDatabase::new(Backend::Postgres).await;
+    database.execute("CREATE TABLE written (at pg_lsn)").await;
+    database.execute(DURABLE).await;
+    let db = connect(&database, TIMEOUT).await;
+    // Several, because PostgreSQL also writes its log from time to time.
+    for _ in 0..5 {
+        let tx = db.write().await.unwrap();
+        rows::lock_list(&tx).await.unwrap();
+        execute(&tx, "INSERT INTO written SELECT pg_current_wal_insert_lsn()").await.unwrap();
+        tx.commit().await.unwrap();
+        let missing = "SELECT at || '' AS line FROM written WHERE at >= pg_current_wal_flush_lsn()";
+        assert_eq!(database.lines(missing).await, Vec::<String>::new());
+    }
+}
+
 /// A full database still accepts small changes.
 #[tokio::test]
 async fn full_disk_is_reported_until_space_is_free() {

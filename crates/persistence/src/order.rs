@@ -23,7 +23,7 @@ use sea_orm::{ActiveModelTrait, IntoActiveModel, prelude::Uuid};
 use crate::{
     Inserted, Result, Tx,
     db::sealed::Sealed,
-    rows,
+    rows::{self, Beside},
     sql::{self, Values},
 };
 
@@ -62,12 +62,10 @@ impl List {
         format!("{}{filter}", self.table)
     }
 
-    /// The condition that no row is newer than the one with the id in `id`, a placeholder or a column. Binds its values.
-    pub(crate) fn has_none_after(&self, id: &str, values: &mut Values) -> String {
-        let Self { table, filter, condition } = self;
-        let filter = filter.map(|(column, of)| format!("{column} = {} AND ", values.bind(of)));
-        let filter = filter.unwrap_or_default();
-        format!("NOT EXISTS (SELECT 1 FROM {table} WHERE {filter}id >= {id}{condition})")
+    /// The condition that the newest row is older than the one with the id in `id`, a placeholder. Binds its values. With
+    /// `EXISTS`, PostgreSQL would expect many newer rows, and read the whole table in search of the first.
+    fn is_older(&self, id: &str, values: &mut Values) -> String {
+        format!("coalesce(({}) < {id}, true)", self.newest(values))
     }
 
     fn newest(&self, values: &mut Values) -> String {
@@ -110,30 +108,35 @@ pub(crate) async fn lock_for_all(tx: &Tx, list: List) -> Result<()> {
 }
 
 /// Inserts the row that `row` makes of an id above all ids in the locked `lists`, unless it conflicts with another row in
-/// any unique index. Returns the id if the row is new.
+/// any unique index. On PostgreSQL, inserts the row `beside` it, too. Returns the id if the row is new.
 pub(crate) async fn insert<M, A>(
     tx: &Tx,
     lists: &[List],
     now: Timestamp,
     row: impl Fn(Uuid) -> M + Send + Sync,
+    beside: Option<Beside>,
 ) -> Result<Option<Uuid>>
 where
     M: IntoActiveModel<A> + Send,
     A: ActiveModelTrait + Send,
 {
     let next = || RequestId::generate(now).as_uuid();
-    if sql::is_postgres(tx) {
-        let (id, mut values) = (next(), Values::default());
-        let placeholder = values.bind(id);
-        let conditions = lists.iter().map(|list| list.has_none_after(&placeholder, &mut values));
-        let is_newest = conditions.collect::<Vec<_>>().join(" AND ");
-        if rows::insert_if(tx, row(id), is_newest, values).await? == Inserted::New {
-            return Ok(Some(id));
-        }
+    let inserted = |inserted, id| (inserted == Inserted::New).then_some(id);
+    if !sql::is_postgres(tx) {
+        follow_newest(tx, lists, now).await?;
+        let id = next();
+        return Ok(inserted(rows::insert(tx, row(id)).await?, id));
+    }
+    let (id, mut values) = (next(), Values::default());
+    let placeholder = values.bind(id);
+    let conditions = lists.iter().map(|list| list.is_older(&placeholder, &mut values));
+    let is_newest = conditions.collect::<Vec<_>>().join(" AND ");
+    if rows::insert_if(tx, row(id), (is_newest, values), beside.as_ref()).await? == Inserted::New {
+        return Ok(Some(id));
     }
     follow_newest(tx, lists, now).await?;
-    let id = next();
-    Ok((rows::insert(tx, row(id)).await? == Inserted::New).then_some(id))
+    let (id, always) = (next(), ("true".to_owned(), Values::default()));
+    Ok(inserted(rows::insert_if(tx, row(id), always, beside.as_ref()).await?, id))
 }
 
 /// Locks lists until the transaction ends. Ids that this process generates afterwards are larger than all ids in the

@@ -2,11 +2,11 @@
 
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, Iterable,
-    QueryFilter, QuerySelect, QueryTrait,
+    QueryFilter, QuerySelect, QueryTrait, Value, Values,
     sea_query::{Expr, IntoCondition, OnConflict, Query},
 };
 
-use crate::{Inserted, Result, Tx, db::sealed::Sealed, sql::Values};
+use crate::{Inserted, Result, Tx, db::sealed::Sealed, sql};
 
 /// Inserts a row unless it conflicts with another one in any unique index: of any number of concurrent inserts, one is
 /// [`Inserted::New`].
@@ -25,8 +25,20 @@ where
     }
 }
 
+/// A second `INSERT` in the statement of another one, whose new row is the only one in `new`. Only on PostgreSQL.
+pub(crate) struct Beside {
+    /// The statement after `INSERT INTO`, with `{}` for its value.
+    pub(crate) sql: String,
+    pub(crate) value: Value,
+}
+
 /// Like [`insert`], if the SQL `condition` with its `values` is true. [`Inserted::Existing`] also if it is not.
-pub(crate) async fn insert_if<M, A>(tx: &Tx, row: M, condition: String, values: Values) -> Result<Inserted>
+pub(crate) async fn insert_if<M, A>(
+    tx: &Tx,
+    row: M,
+    (condition, values): (String, sql::Values),
+    beside: Option<&Beside>,
+) -> Result<Inserted>
 where
     M: IntoActiveModel<A>,
     A: ActiveModelTrait,
@@ -41,12 +53,16 @@ where
     }
     select.and_where(Expr::cust_with_values(condition, values));
     let mut insert = Query::insert();
-    insert
-        .into_table(A::Entity::default())
-        .columns(columns)
-        .on_conflict(OnConflict::new().do_nothing().to_owned());
+    insert.into_table(A::Entity::default()).columns(columns);
+    insert.on_conflict(OnConflict::new().do_nothing().to_owned());
     insert.select_from(select).map_err(|error| DbErr::Custom(error.to_string()))?;
-    let inserted = tx.inner().execute(&insert).await?.rows_affected();
+    let mut statement = sql::backend(tx).build(&insert);
+    if let (Some(Beside { sql, value }), Some(Values(values))) = (beside, &mut statement.values) {
+        values.push(value.clone());
+        let sql = sql.replace("{}", &format!("${}", values.len()));
+        statement.sql = format!("WITH new AS ({} RETURNING *) INSERT INTO {sql}", statement.sql);
+    }
+    let inserted = tx.inner().execute_raw(statement).await?.rows_affected();
     Ok(if inserted == 1 { Inserted::New } else { Inserted::Existing })
 }
 

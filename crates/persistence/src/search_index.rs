@@ -8,6 +8,7 @@ use sea_orm::{DbBackend, Value};
 
 use crate::{
     Conn, Result, Tx,
+    rows::Beside,
     sql::{self, Values},
 };
 
@@ -121,11 +122,19 @@ impl Index {
 /// searched from the newest on, and for names any of the matches will do.
 pub(crate) const MAX_CANDIDATES: usize = 2_000;
 
-/// Adds a new post to the search index, if it is public.
+/// The row of a new post in the search index, if it is public; on PostgreSQL, where it is inserted beside the post: other
+/// writers of posts wait for each statement.
+pub(crate) fn beside_new_post(tx: &Tx, post: &Post) -> Option<Beside> {
+    let is_indexed = sql::is_postgres(tx) && post.visibility == Visibility::Public;
+    let sql = "post_search (post_id, terms) SELECT id, to_tsvector('simple', {}) FROM new".to_owned();
+    is_indexed.then(|| Beside { sql, value: terms(&post.text).into() })
+}
+
+/// Adds a new post to the search index on SQLite, if it is public. On PostgreSQL, [`beside_new_post`] has.
 pub(crate) async fn index_new_post(tx: &Tx, post: &Post) -> Result<()> {
     let id = || post.id.as_uuid().into();
     if sql::is_postgres(tx) {
-        return index_post(tx, post).await;
+        return Ok(());
     }
     // Every post gets a row number, in the order of the posts, in case it becomes public.
     POSTS.add(tx, id()).await?;

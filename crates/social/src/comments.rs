@@ -62,7 +62,7 @@ impl Social {
         };
         let mentioned = find_mentioned(&tx, actor, &input.analysis.mentions).await?;
         let parent_author = parent.as_ref().and_then(|parent| parent.author);
-        lock_accounts_shared(&tx, parent_author.into_iter().chain([post.author])).await?;
+        lock_accounts_shared(&tx, parent_author).await?;
         let thread = parent.as_ref().map(Comment::thread);
         let missing = if parent.is_some() { Error::ParentNotFound } else { Error::PostNotFound };
         let post = comments::count_new(&tx, post.id, thread).await?.ok_or(missing)?;

@@ -33,7 +33,6 @@ impl Social {
         let tx = self.db.write().await?;
         let (post, _) = lock_visible(&tx, actor, id).await?;
         let notice = Notice::about_post(post.author, NoticeKind::PostLike, actor, id);
-        lock_accounts_shared(&tx, [actor, post.author]).await?;
         let liked = likes::insert_post_like(&tx, actor, id, now).await?;
         let (inserted, post) = liked.ok_or(Error::PostNotFound)?;
         let added = notify_once(&tx, inserted, notice, now).await?;

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use blegram_domain::{
-    Job, MediaId, Notice, NoticeKind, Post, PostId, PostText, UserId, UserSummary, Username, Violation,
-    Visibility,
+    Job, MediaId, Notice, NoticeKind, Post, PostId, PostText, Relation, UserId, UserSummary, Username,
+    Violation, Visibility,
     analysis::{Analysis, Mention},
     post::Marks,
     version::Precondition,
@@ -131,17 +131,23 @@ pub(crate) async fn find_visible(
     viewer: Option<UserId>,
     id: PostId,
 ) -> Result<(Post, UserSummary)> {
-    let found = hydration::find_post(conn, viewer, id).await?;
+    visible(hydration::find_post(conn, viewer, id).await?, viewer)
+}
+
+fn visible(
+    found: Option<(Post, UserSummary, Relation)>,
+    viewer: Option<UserId>,
+) -> Result<(Post, UserSummary)> {
     let visible = found.filter(|(post, author, relation)| post.is_visible_to(viewer, author, *relation));
     let (post, author, _) = visible.ok_or(Error::PostNotFound)?;
     Ok((post, author))
 }
 
 /// A post that `actor` may see and acts on. Locks the relation, so that the author cannot block the actor until the
-/// transaction ends.
+/// transaction ends, and both accounts, as [`lock_accounts_shared`] does.
 pub(crate) async fn lock_visible(tx: &Tx, actor: UserId, id: PostId) -> Result<(Post, UserSummary)> {
     relations::lock_shared_with_author(tx, actor, id).await?;
-    find_visible(tx, Some(actor), id).await
+    visible(hydration::find_post_and_lock_accounts(tx, actor, id).await?, Some(actor))
 }
 
 /// Resolves mentions to accounts: for each mention, the longest name that exists. Lists an account once, and leaves out

@@ -55,7 +55,7 @@ pub async fn insert(tx: &Tx, comment: &mut Comment, now: Timestamp) -> Result<()
         deleted_at: None,
         version: 0,
     };
-    let id = order::insert(tx, &[list], now, row).await?.ok_or(DbErr::RecordNotInserted)?;
+    let id = order::insert(tx, &[list], now, row, None).await?.ok_or(DbErr::RecordNotInserted)?;
     comment.id = CommentId::from_uuid(id);
     Ok(())
 }

@@ -12,7 +12,7 @@ use sea_orm::{ConnectionTrait, DbBackend, QueryResult, TryGetable, Value, prelud
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
-    Conn, Error, Result,
+    Conn, Error, Result, Tx,
     entity::{
         media::{self, Variants},
         post::Model,
@@ -48,7 +48,7 @@ pub async fn list_posts(
         [id] => ("= $1".to_owned(), id.as_uuid().into()),
         ids => (sql::is_one_of(backend, "$1"), sql::ids(backend, ids.iter().map(|id| id.as_uuid()))),
     };
-    let rows = query(conn, viewer, &lists(backend, viewer.is_some()), &which, wanted).await?;
+    let rows = query(conn, viewer, &lists(backend, viewer.is_some()), "", (&which, wanted)).await?;
     let hydrated = rows.iter().map(|row| hydrated(row, viewer.is_some()).map(|post| (post.post.id, post)));
     let mut posts: HashMap<PostId, HydratedPost> = hydrated.collect::<Result<_>>()?;
     Ok(ids.iter().filter_map(|id| posts.remove(id)).collect())
@@ -60,30 +60,47 @@ pub async fn find_post(
     viewer: Option<UserId>,
     id: PostId,
 ) -> Result<Option<(Post, UserSummary, Relation)>> {
-    let rows = query(conn, viewer, "", "= $1", id.as_uuid().into()).await?;
-    let found = |row| {
-        let mut columns = Columns { row, next: 0 };
-        let post = columns.post()?;
-        let (author, relation) = columns.author(&post)?;
-        Ok((post, author, relation))
-    };
-    rows.first().map(found).transpose()
+    let rows = query(conn, viewer, "", "", ("= $1", id.as_uuid().into())).await?;
+    rows.first().map(post_with_author).transpose()
 }
 
-/// Reads posts with their authors, and `more` columns. `wanted` is the value of `$1` in `which`.
+/// Like [`find_post`], and locks the account rows of its author and of `actor` like [`users::lock_shared`].
+///
+/// [`users::lock_shared`]: crate::users::lock_shared
+pub async fn find_post_and_lock_accounts(
+    tx: &Tx,
+    actor: UserId,
+    id: PostId,
+) -> Result<Option<(Post, UserSummary, Relation)>> {
+    let (join, lock) = match sql::backend(tx) {
+        DbBackend::Postgres => ("JOIN users AS actor ON actor.id = $2", " FOR KEY SHARE OF author, actor"),
+        _ => ("", ""),
+    };
+    let rows = query(tx, Some(actor), "", join, (&format!("= $1{lock}"), id.as_uuid().into())).await?;
+    rows.first().map(post_with_author).transpose()
+}
+
+fn post_with_author(row: &QueryResult) -> Result<(Post, UserSummary, Relation)> {
+    let mut columns = Columns { row, next: 0 };
+    let post = columns.post()?;
+    let (author, relation) = columns.author(&post)?;
+    Ok((post, author, relation))
+}
+
+/// Reads posts with their authors, and `more` columns. `join` is for more tables, `wanted` is the value of `$1` in `which`.
 async fn query(
     conn: &impl Conn,
     viewer: Option<UserId>,
     more: &str,
-    which: &str,
-    wanted: Value,
+    join: &str,
+    (which, wanted): (&str, Value),
 ) -> Result<Vec<QueryResult>> {
     let relation = if viewer.is_some() { relation("author.id") } else { "0".to_owned() };
     let sql = format!(
         "SELECT posts.id, posts.author_id, posts.text, posts.media, posts.hashtags, posts.mentions, \
            posts.visibility, posts.like_count, posts.comment_count, posts.created_at, posts.edited_at, posts.version, \
            author.username, author.display_name, author.avatar_key, author.is_private, author.status, {relation}{more} \
-         FROM posts JOIN users AS author ON author.id = posts.author_id \
+         FROM posts JOIN users AS author ON author.id = posts.author_id {join} \
          WHERE posts.deleted_at IS NULL AND posts.id {which}"
     );
     let viewer = viewer.map(|viewer| viewer.as_uuid().into());

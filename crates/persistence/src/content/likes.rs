@@ -40,7 +40,8 @@ pub async fn insert_post_like(
     let lists =
         [List::by_column("post_likes", "post_id", post_id), List::by_user("post_likes", "user_id", by)];
     order::lock_only(tx, &lists).await?;
-    let inserted = order::insert(tx, &lists, now, |id| post_like::Model { id, user_id, post_id }).await?;
+    let inserted =
+        order::insert(tx, &lists, now, |id| post_like::Model { id, user_id, post_id }, None).await?;
     let (inserted, post) = match inserted {
         Some(_) => (Inserted::New, posts::update_like_count(tx, post, 1).await?),
         None => (Inserted::Existing, posts::find(tx, post).await?),
@@ -60,7 +61,7 @@ pub async fn insert_comment_like(
     let lists = [of_comment, List::by_user("comment_likes", "user_id", by)];
     order::lock_only(tx, &lists).await?;
     let inserted =
-        order::insert(tx, &lists, now, |id| comment_like::Model { id, user_id, comment_id }).await?;
+        order::insert(tx, &lists, now, |id| comment_like::Model { id, user_id, comment_id }, None).await?;
     let (inserted, comment) = match inserted {
         Some(_) => (Inserted::New, comments::update_like_count(tx, comment, 1).await?),
         None => (Inserted::Existing, comments::find(tx, comment).await?),

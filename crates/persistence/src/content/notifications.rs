@@ -44,7 +44,8 @@ pub async fn insert(tx: &Tx, notices: &[Notice], now: Timestamp) -> Result<Vec<(
     let mut inserted = Vec::new();
     if sql::is_postgres(tx) {
         // As in `order::insert`. The condition is per row: some may be inserted.
-        let is_newest = "NOT EXISTS (SELECT 1 FROM notifications WHERE user_id = notices.column2 AND id >= notices.column1)";
+        let is_newest = "coalesce((SELECT id FROM notifications WHERE user_id = notices.column2 \
+                         ORDER BY id DESC LIMIT 1) < notices.column1, true)";
         inserted = insert_if(tx, &notices, now, is_newest).await?;
         if inserted.len() == notices.len() {
             return Ok(inserted);

@@ -59,10 +59,11 @@ pub async fn insert(tx: &Tx, post: &mut Post, now: Timestamp) -> Result<()> {
         version: 0,
         deleted_at: None,
     };
-    let id = order::insert(tx, &[LIST], now, row).await?.ok_or(DbErr::RecordNotInserted)?;
+    let beside = search_index::beside_new_post(tx, post);
+    let id = order::insert(tx, &[LIST], now, row, beside).await?.ok_or(DbErr::RecordNotInserted)?;
     post.id = PostId::from_uuid(id);
-    post_hashtags::insert(tx, post).await?;
-    search_index::index_new_post(tx, post).await
+    search_index::index_new_post(tx, post).await?;
+    post_hashtags::insert(tx, post).await
 }
 
 /// Locks the post row (`FOR UPDATE`) until the transaction ends, and returns the post.

@@ -1,8 +1,8 @@
 //! Query plans on 20,000 posts: every query uses an index, without sorting or scanning a table.
 
 use blegram_domain::{
-    ClientId, CommentId, ConversationId, EmailAddress, Hashtag, Job, PageRequest, PostId, SessionId, UserId,
-    Username, Visibility,
+    ClientId, Comment, CommentId, ConversationId, EmailAddress, Hashtag, Job, PageRequest, PostId, SessionId,
+    UserId, Username, Visibility,
     page::{Limit, Scope},
 };
 use blegram_persistence::{
@@ -18,7 +18,7 @@ use blegram_persistence::{
 use rstest_reuse::apply;
 use sea_orm::prelude::Uuid;
 
-use crate::{both_databases, insert_user, now};
+use crate::{both_databases, insert_user, new_post, now};
 
 /// 2,000 users with 10 posts each, one in four of them for followers only, and up-to-date statistics (`ANALYZE`).
 async fn crowd(backend: Backend) -> (TestDatabase, UserId) {
@@ -328,6 +328,42 @@ async fn mutual_followers_use_the_index_of_each_followed_account(#[case] backend
     // Not the followers of each of the 50, who may be many.
     for bad in ["SCAN follows", "SCAN theirs", "Seq Scan on follows", "follows_followee_id"] {
         assert!(!plan.contains(bad), "{plan}");
+    }
+}
+
+/// On PostgreSQL, an `INSERT` checks for newer rows.
+#[tokio::test]
+async fn newer_rows_are_found_by_index() {
+    let (database, ann) = crowd(Backend::Postgres).await;
+    let tx = database.db().write().await.unwrap();
+    let post = PostId::from_uuid(Uuid::from_u128(7));
+    posts::insert(&tx, &mut new_post(ann, "new"), now()).await.unwrap();
+    likes::insert_post_like(&tx, ann, post, now()).await.unwrap();
+    let parent = CommentId::from_uuid(Uuid::from_u128(7));
+    for parent in [None, Some(parent)] {
+        let mut comment = Comment {
+            id: parent.unwrap_or(CommentId::generate(now())),
+            post,
+            parent,
+            author: Some(ann),
+            text: "new".to_owned(),
+            mentions: Vec::new(),
+            like_count: 0,
+            reply_count: 0,
+            created_at: now(),
+            edited_at: None,
+            deleted_at: None,
+            version: 0,
+        };
+        comments::insert(&tx, &mut comment, now()).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    let statements = database.take_statements();
+    let checks: Vec<_> = statements.iter().filter(|statement| statement.contains("coalesce")).collect();
+    assert_eq!(checks.len(), 4, "{statements:?}");
+    for statement in checks {
+        let plan = database.plan(statement).await;
+        assert!(!plan.contains("Seq Scan") && !plan.contains("Sort"), "{statement}\n{plan}");
     }
 }
 

@@ -216,11 +216,14 @@ impl Connection {
         if is_subscribed && app.realtime.is_degraded() != is_degraded {
             guard.peer().send(app.realtime.degraded());
         }
-        let connection = id.to_string();
-        tracing::debug!(connection, user = %credential.user, "connected");
-        let code = serve(stream, guard, Arc::new(Client::new(app, origin, is_loopback))).await;
-        let code = code.map(CloseCode::as_u16);
-        tracing::debug!(connection, user = %credential.user, code, "disconnected");
+        let user = credential.user;
+        tracing::debug!(connection = %id, %user, "connected");
+        let commands = Arc::new(Client::new(app, origin, is_loopback));
+        // In a task of its own, which does not keep the memory of this one while the connection is open.
+        hub.tasks().spawn(async move {
+            let code = serve(stream, guard, commands).await.map(CloseCode::as_u16);
+            tracing::debug!(connection = %id, %user, code, "disconnected");
+        });
     }
 }
 

@@ -32,18 +32,22 @@ use tokio_tungstenite::{
 };
 
 use crate::{
-    CloseCode, Config, Hub,
+    CloseCode, Hub,
     frame::{Class, Command, CommandError, Frame},
     peer::Peer,
     permit::ConnectionGuard,
     session::{Due, Received, Session},
+    stream::SharedStream,
 };
 
 /// The maximum size of a message from a client, and of each of its WebSocket frames: 16 KiB.
 pub const MAX_MESSAGE_BYTES: usize = 16 * 1024;
 
-/// The size of the read and write buffers. Every connection keeps its read buffer until it ends.
-const BUFFER_BYTES: usize = 2 * 1024;
+/// The size of the read buffer, which every connection keeps until it ends. It grows for a larger message.
+const READ_BUFFER_BYTES: usize = 1024;
+
+/// The maximum size of control frames that wait for a client.
+const CONTROL_BYTES: usize = 4 * 1024;
 
 /// The maximum number of commands that wait for the running one. Further commands are rejected instead of stopping the
 /// reads, because the pongs of the client have to be read.
@@ -51,10 +55,6 @@ pub const MAX_WAITING: usize = 32;
 
 /// The `retry_after_ms` of a command that was rejected or timed out because the server is busy.
 const RETRY_AFTER_MS: u64 = 2000;
-
-/// The limits of one batch of writes. After each batch, the connection flushes.
-const BATCH_FRAMES: usize = 16;
-const BATCH_BYTES: usize = 16 * 1024;
 
 /// The implementation of the commands. A connection starts its commands in order, each after the previous one has
 /// ended, and completes them even if the client disconnects. A command that has not ended
@@ -81,21 +81,22 @@ pub trait Commands: Send + Sync + 'static {
 /// it.
 pub async fn serve<S, C>(stream: S, guard: ConnectionGuard, commands: Arc<C>) -> Option<CloseCode>
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     C: Commands,
 {
     let (hub, peer) = (guard.hub().clone(), Arc::clone(guard.peer()));
     let now = Instant::now();
     let credential = guard.credential();
+    let stream = SharedStream::new(stream);
+    peer.attach(stream.flusher());
     let mut connection = Connection {
-        ws: open(stream, hub.config()).await,
+        ws: open(stream).await,
         session: Session::new(hub.config().timing, now, credential, rand::random()),
         hub,
         peer,
         commands,
         queued: VecDeque::new(),
         running: None,
-        writing_since: None,
         timer: Box::pin(sleep_until(now)),
     };
     let end = poll_fn(|cx| connection.poll(cx)).await;
@@ -124,16 +125,16 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let config = hub.config();
-    let mut ws = open(stream, config).await;
+    let mut ws = open(stream).await;
     let reason = code.reason_with_delay(Some(hub.reconnect_delay()));
     let _ = timeout(config.close_timeout, close(&mut ws, code, reason)).await;
 }
 
-async fn open<S: AsyncRead + AsyncWrite + Unpin>(stream: S, config: &Config) -> WebSocketStream<S> {
+async fn open<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> WebSocketStream<S> {
     let limits = WebSocketConfig::default()
-        .read_buffer_size(BUFFER_BYTES)
-        .write_buffer_size(BUFFER_BYTES)
-        .max_write_buffer_size(config.outbox.bytes + 2 * BATCH_BYTES)
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(0)
+        .max_write_buffer_size(CONTROL_BYTES)
         .max_message_size(Some(MAX_MESSAGE_BYTES))
         .max_frame_size(Some(MAX_MESSAGE_BYTES));
     WebSocketStream::from_raw_socket(stream, Role::Server, Some(limits)).await
@@ -161,15 +162,14 @@ enum End {
 }
 
 struct Connection<S, C> {
-    ws: WebSocketStream<S>,
+    /// Reads messages, and answers control frames. Frames of the outbox are written to its stream.
+    ws: WebSocketStream<SharedStream<S>>,
     session: Session,
     hub: Hub,
     peer: Arc<Peer>,
     commands: Arc<C>,
     queued: VecDeque<QueuedCommand>,
     running: Option<JoinHandle<()>>,
-    /// When the current batch was handed to the socket, until it is flushed.
-    writing_since: Option<Instant>,
     timer: Pin<Box<Sleep>>,
 }
 
@@ -181,7 +181,7 @@ struct QueuedCommand {
 
 impl<S, C> Connection<S, C>
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     C: Commands,
 {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
@@ -214,12 +214,17 @@ where
                 Due::Close(code) => return Err(End::Close(code)),
             });
         }
-        self.poll_write(cx, now)?;
+        let is_sent = self.poll_write(cx)?;
         self.poll_commands(cx);
         if self.poll_read(cx, now)? {
             return Ok(Step::Again);
         }
-        let stall = self.writing_since.map(|since| since + self.hub.config().stall);
+        let blocked_since = self.ws.get_ref().blocked_since();
+        if !is_sent && blocked_since.is_none() {
+            // Reading has written the control frame that was in the way.
+            return Ok(Step::Again);
+        }
+        let stall = blocked_since.map(|since| since + self.hub.config().stall);
         if stall.is_some_and(|at| now >= at) {
             return Err(End::Close(CloseCode::Slow));
         }
@@ -227,25 +232,19 @@ where
         Ok(Step::Wait(until.unwrap_or(now)))
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<(), End> {
-        loop {
-            if self.writing_since.is_some() {
-                match self.ws.poll_flush_unpin(cx) {
-                    Poll::Ready(Ok(())) => self.writing_since = None,
-                    Poll::Ready(Err(_)) => return Err(End::Disconnected),
-                    Poll::Pending => return Ok(()),
-                }
+    /// Writes the frames of the outbox. Returns whether all are written.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
+        if self.ws.get_ref().is_within_frame() {
+            match self.ws.poll_flush_unpin(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => return Err(End::Disconnected),
+                Poll::Pending => return Ok(false),
             }
-            if self.peer.has_nothing_to_send() {
-                return Ok(());
-            }
-            let mut batch = Vec::new();
-            self.peer.take_frames(BATCH_FRAMES, BATCH_BYTES, &mut batch);
-            self.hub.metrics().record_sent(&batch);
-            self.writing_since = Some(now);
-            for text in batch {
-                self.ws.start_send_unpin(Message::Text(text)).map_err(|_| End::Disconnected)?;
-            }
+        }
+        match self.ws.get_ref().poll_send(cx, &self.peer) {
+            Poll::Ready(Ok(())) => Ok(true),
+            Poll::Ready(Err(_)) => Err(End::Disconnected),
+            Poll::Pending => Ok(false),
         }
     }
 

@@ -2,7 +2,7 @@
 //! topics.
 
 use std::{
-    collections::{HashMap, HashSet, hash_map::Entry},
+    collections::{HashMap, hash_map::Entry},
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
@@ -13,8 +13,11 @@ use tokio::{
     time::Instant,
 };
 
+use tokio_util::task::TaskTracker;
+
 use crate::{
     Config, Topic,
+    broadcast::Broadcast,
     frame::{Class, Frame},
     peer::{Flow, Offered, Peer},
     registry::SharedRegistry,
@@ -65,10 +68,11 @@ pub struct Head {
 const MAX_HOLES: usize = 256;
 
 /// Delivers frames to the connections of a node. Sending never blocks: it only pushes frames into the outboxes of
-/// connections, whose tasks write them.
+/// connections. Their tasks write them, or a few tasks for many connections.
 #[derive(Debug)]
 pub struct Fanout {
     registry: SharedRegistry,
+    tasks: TaskTracker,
     reorder_buffer: Mutex<ReorderBuffer<DurableEvent>>,
     has_waiting: Notify,
     /// Where holes are reported, if anything fills them.
@@ -80,9 +84,10 @@ pub struct Fanout {
 }
 
 impl Fanout {
-    pub(crate) fn new(registry: SharedRegistry, config: &Config) -> Self {
+    pub(crate) fn new(registry: SharedRegistry, tasks: TaskTracker, config: &Config) -> Self {
         Self {
             registry,
+            tasks,
             reorder_buffer: Mutex::new(ReorderBuffer::new()),
             has_waiting: Notify::new(),
             holes: OnceLock::new(),
@@ -116,14 +121,19 @@ impl Fanout {
     fn deliver(&self, due: &[DurableEvent]) {
         let registry = self.registry.read();
         for durable in due {
-            for peer in registry.peers_of_users(&durable.members) {
-                peer.send(durable.frame.clone());
-            }
+            self.broadcast(registry.peers_of_users(&durable.members), &durable.frame);
             if let Some(head) = (!durable.head_only.is_empty()).then(|| durable.head()).flatten() {
-                for peer in registry.peers_of_users(&durable.head_only) {
-                    peer.send(head.clone());
-                }
+                self.broadcast(registry.peers_of_users(&durable.head_only), &head);
             }
+        }
+    }
+
+    /// Queues a frame for each of `peers`, and has it written.
+    fn broadcast<'a>(&self, peers: impl Iterator<Item = &'a Arc<Peer>>, frame: &Frame) {
+        let mut broadcast = Broadcast::new(&self.tasks);
+        for peer in peers {
+            peer.queue(frame.clone());
+            broadcast.add(peer);
         }
     }
 
@@ -144,25 +154,19 @@ impl Fanout {
 
     /// Sends a frame to all connections.
     pub fn send_to_all(&self, frame: &Frame) {
-        for peer in self.registry.read().peers.values() {
-            peer.send(frame.clone());
-        }
+        self.broadcast(self.registry.read().peers.values(), frame);
     }
 
     /// Sends a frame to all connections of `users`.
     pub fn send_to_users(&self, users: &[UserId], frame: &Frame) {
-        for peer in self.registry.read().peers_of_users(users) {
-            peer.send(frame.clone());
-        }
+        self.broadcast(self.registry.read().peers_of_users(users), frame);
     }
 
     /// Sends a frame to those connections of `users` that display the conversation.
     pub fn send_to_open(&self, conversation: ConversationId, users: &[UserId], frame: &Frame) {
-        for peer in self.registry.read().peers_of_users(users) {
-            if peer.state().open.contains(&conversation) {
-                peer.send(frame.clone());
-            }
-        }
+        let registry = self.registry.read();
+        let displays = |peer: &&Arc<Peer>| peer.state().open.contains(&conversation);
+        self.broadcast(registry.peers_of_users(users).filter(displays), frame);
     }
 
     /// The topics with a subscriber on this node.
@@ -173,18 +177,17 @@ impl Fanout {
     /// The users with a subscription to a topic on this node, without duplicates.
     pub fn subscribers(&self, topic: &Topic) -> Vec<UserId> {
         let registry = self.registry.read();
-        let peers = registry.topics.get(topic).into_iter().flat_map(HashMap::values);
-        let users: HashSet<UserId> = peers.map(|peer| peer.user()).collect();
-        users.into_iter().collect()
+        registry.topics.get(topic).map(|users| users.keys().copied().collect()).unwrap_or_default()
+    }
+
+    /// Whether a topic has a subscriber on this node.
+    pub fn has_subscribers(&self, topic: &Topic) -> bool {
+        self.registry.read().topics.contains_key(topic)
     }
 
     /// Sends a frame to the subscribers of a topic for whom `is_recipient` returns true.
     pub fn send_to_topic(&self, topic: &Topic, frame: &Frame, is_recipient: impl Fn(UserId) -> bool) {
-        for peer in self.registry.read().peers_of_topic(topic) {
-            if is_recipient(peer.user()) {
-                peer.send(frame.clone());
-            }
-        }
+        self.broadcast(self.registry.read().peers_of_topic(topic, is_recipient), frame);
     }
 
     /// Sends a post to the subscribers of a topic for whom `is_recipient` returns true. Above
@@ -198,12 +201,14 @@ impl Fanout {
     ) {
         let (now, limit) = (Instant::now(), self.posts_per_second);
         let mut withheld = Vec::new();
-        for peer in self.registry.read().peers_of_topic(topic) {
-            if is_recipient(peer.user()) && peer.offer((topic, post), frame, now, limit) == Offered::Withheld
-            {
-                withheld.push(Arc::clone(peer));
+        let mut broadcast = Broadcast::new(&self.tasks);
+        for peer in self.registry.read().peers_of_topic(topic, is_recipient) {
+            match peer.offer((topic, post), frame, now, limit) {
+                Offered::Delivered => broadcast.add(peer),
+                Offered::Withheld => withheld.push(Arc::clone(peer)),
             }
         }
+        drop(broadcast);
         if !withheld.is_empty() {
             lock(&self.withheld).extend(withheld.into_iter().map(|peer| (peer.id(), peer)));
         }
@@ -220,8 +225,8 @@ impl Fanout {
             Entry::Vacant(entry) => {
                 entry.insert_entry(Flow::default());
                 if registry.peers.contains_key(&peer.id()) {
-                    let subscribers = registry.topics.entry(topic.clone()).or_default();
-                    subscribers.insert(peer.id(), Arc::clone(peer));
+                    let users = registry.topics.entry(topic.clone()).or_default();
+                    users.entry(peer.user()).or_default().push(Arc::clone(peer));
                 }
                 true
             }
@@ -232,14 +237,14 @@ impl Fanout {
     pub fn unsubscribe(&self, peer: &Peer, topic: &Topic) {
         let mut registry = self.registry.write();
         peer.state().topics.remove(topic);
-        registry.remove_subscriber(peer.id(), topic);
+        registry.remove_subscriber(peer, topic);
     }
 
     /// Removes the subscriptions of users for whom `has_lost_access` returns true, and sends them `topic.revoked`.
     pub fn revoke_topic(&self, topic: &Topic, has_lost_access: impl Fn(UserId) -> bool) {
         let lost: Vec<Arc<Peer>> = {
             let registry = self.registry.read();
-            registry.peers_of_topic(topic).filter(|peer| has_lost_access(peer.user())).cloned().collect()
+            registry.peers_of_topic(topic, has_lost_access).cloned().collect()
         };
         if lost.is_empty() {
             return;

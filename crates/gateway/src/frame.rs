@@ -5,7 +5,13 @@ use std::{collections::HashMap, sync::Arc};
 use blegram_domain::ConversationId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use tokio_tungstenite::tungstenite::Utf8Bytes;
+use tokio_tungstenite::tungstenite::{
+    Bytes,
+    protocol::frame::{
+        FrameHeader,
+        coding::{Data, OpCode},
+    },
+};
 
 /// A frame from a client.
 #[derive(Debug, Clone, PartialEq)]
@@ -107,33 +113,62 @@ pub enum Class {
     Hint,
 }
 
-/// A frame for clients. It is rendered once; all connections share its bytes.
+/// A frame for clients. It is rendered and encoded once; all connections share its bytes, because servers do not mask
+/// what they send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
     /// How the frame is handled when a connection does not keep up.
     pub class: Class,
-    /// The JSON text.
-    pub text: Utf8Bytes,
+    encoded: Encoded,
+}
+
+/// A WebSocket frame: its head and the JSON text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Encoded {
+    bytes: Bytes,
+    head_bytes: usize,
 }
 
 impl Frame {
     /// The event `name` with the payload `d`.
     pub fn event(class: Class, name: &str, d: &impl Serialize) -> Self {
-        Self { class, text: text(&Event { ev: name, d }) }
+        Self { class, encoded: encode(&Event { ev: name, d }) }
     }
 
     /// The successful reply to command `id`.
     pub fn ok(id: u64, ok: &impl Serialize) -> Self {
-        Self { class: Class::Reply, text: text(&Reply { re: id, ok }) }
+        Self { class: Class::Reply, encoded: encode(&Reply { re: id, ok }) }
     }
 
     /// The error reply to command `id`.
     pub fn err(id: u64, error: &CommandError) -> Self {
-        Self { class: Class::Reply, text: text(&ErrorReply { re: id, err: error }) }
+        Self { class: Class::Reply, encoded: encode(&ErrorReply { re: id, err: error }) }
+    }
+
+    /// The JSON text.
+    pub fn text(&self) -> &str {
+        // serde_json writes valid UTF-8.
+        str::from_utf8(&self.encoded.bytes[self.encoded.head_bytes..]).unwrap_or_default()
+    }
+
+    /// The number of bytes of the text.
+    pub(crate) fn text_bytes(&self) -> usize {
+        self.encoded.bytes.len() - self.encoded.head_bytes
+    }
+
+    /// The WebSocket frame.
+    pub(crate) fn into_encoded(self) -> Bytes {
+        self.encoded.bytes
+    }
+
+    /// A frame with any text.
+    #[cfg(test)]
+    pub(crate) fn plain(class: Class, text: &str) -> Self {
+        Self { class, encoded: Encoded::new(|buffer| buffer.extend_from_slice(text.as_bytes())) }
     }
 
     pub(crate) fn ping(number: u64) -> Self {
-        Self { class: Class::Reply, text: text(&json!({ "ping": number })) }
+        Self { class: Class::Reply, encoded: encode(&json!({ "ping": number })) }
     }
 
     pub(crate) fn head(conversation: ConversationId, last_seq: u64, last_message_no: u64) -> Self {
@@ -183,21 +218,47 @@ struct ErrorReply<'a> {
     err: &'a CommandError,
 }
 
-fn text(value: &impl Serialize) -> Utf8Bytes {
-    match serde_json::to_string(value) {
-        Ok(text) => text.into(),
-        // serde_json only fails for maps whose keys are not strings and for types whose `Serialize` fails. No frame has
-        // either.
-        Err(error) => {
+/// The maximum size of the head of an unmasked frame.
+const MAX_HEAD_BYTES: usize = 10;
+
+const HEAD: FrameHeader = FrameHeader {
+    is_final: true,
+    rsv1: false,
+    rsv2: false,
+    rsv3: false,
+    opcode: OpCode::Data(Data::Text),
+    mask: None,
+};
+
+fn encode(value: &impl Serialize) -> Encoded {
+    Encoded::new(|buffer| {
+        // serde_json only fails for maps whose keys are not strings and for types whose `Serialize` fails. No frame
+        // has either.
+        if let Err(error) = serde_json::to_writer(&mut *buffer, value) {
             tracing::error!(%error, "a frame could not be serialised");
-            Utf8Bytes::default()
+            buffer.truncate(MAX_HEAD_BYTES);
         }
+    })
+}
+
+impl Encoded {
+    /// Encodes the text that `render` appends to the buffer. The buffer begins with space for the longest head, so that
+    /// the text is not copied.
+    fn new(render: impl FnOnce(&mut Vec<u8>)) -> Self {
+        let mut buffer = vec![0; MAX_HEAD_BYTES];
+        render(&mut buffer);
+        let text_bytes = (buffer.len() - MAX_HEAD_BYTES) as u64;
+        let start = MAX_HEAD_BYTES - HEAD.len(text_bytes);
+        // Writing to memory that is large enough does not fail.
+        let _ = HEAD.format(text_bytes, &mut &mut buffer[start..MAX_HEAD_BYTES]);
+        Self { bytes: Bytes::from(buffer).slice(start..), head_bytes: MAX_HEAD_BYTES - start }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use tokio_tungstenite::tungstenite::protocol::frame::Frame as WebSocketFrame;
 
     use super::*;
 
@@ -229,6 +290,18 @@ mod tests {
         ];
         for text in rejected {
             assert_eq!(Incoming::parse(text), Err(Malformed), "{text}");
+        }
+    }
+
+    #[test]
+    fn encoded_frames_are_those_of_tungstenite() {
+        for bytes in [0, 1, 125, 126, 65_535, 65_536, 100_000] {
+            let text = "t".repeat(bytes);
+            let frame = Frame::plain(Class::Hint, &text);
+            assert_eq!((frame.text(), frame.text_bytes()), (text.as_str(), bytes));
+            let mut expected = Vec::new();
+            WebSocketFrame::message(text, OpCode::Data(Data::Text), true).format(&mut expected).unwrap();
+            assert!(frame.into_encoded() == expected, "{bytes} bytes");
         }
     }
 

@@ -88,15 +88,16 @@ impl Hub {
     pub fn new(config: Config) -> (Self, mpsc::Receiver<PresenceChange>) {
         let registry = SharedRegistry::default();
         let (presence, changes) = Presence::new(registry.clone(), &config);
+        let tasks = TaskTracker::new();
         let hub = Self(Arc::new(Inner {
             handshakes: RateLimiter::direct(Quota::per_second(config.handshakes_per_second)),
             addresses: Shares::new(SharesConfig { all: usize::MAX, each: config.connections_per_address }),
-            fanout: Fanout::new(registry.clone(), &config),
+            fanout: Fanout::new(registry.clone(), tasks.clone(), &config),
             presence,
             registry,
             config,
             draining: CancellationToken::new(),
-            tasks: TaskTracker::new(),
+            tasks,
             metrics: Arc::default(),
         }));
         (hub, changes)

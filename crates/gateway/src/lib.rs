@@ -19,9 +19,10 @@
 //! | [`peer`] | [`Peer`]: one connection in the hub |
 //! | [`config`] | limits and time limits |
 //!
-//! A frame is rendered once, and all connections share its bytes. Senders never wait for a client: they push the frame
-//! into the bounded outbox of the connection, and the task of the connection writes it. A full outbox first drops
-//! frames whose content clients can get elsewhere.
+//! A frame is rendered and encoded once, and all connections share its bytes. Senders never wait for a client: they push
+//! the frame into the bounded outbox of the connection, and the task of the connection writes it. For many connections,
+//! a few tasks write to those that accept the frame at once. A full outbox first drops frames whose content clients can
+//! get elsewhere.
 //!
 //! ```
 //! # #[tokio::main]
@@ -47,6 +48,7 @@
 //! # }
 //! ```
 
+mod broadcast;
 pub mod close;
 pub mod config;
 pub mod connection;
@@ -62,6 +64,7 @@ pub mod presence;
 mod registry;
 mod reorder;
 pub mod session;
+mod stream;
 pub mod topic;
 
 pub use close::CloseCode;

@@ -1,7 +1,6 @@
 //! What the gateway counts: frames that it sent and dropped, connections that ended, and handshakes that it rejected.
 
 use blegram_metrics::Counter;
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::{CloseCode, hub::Rejection, outbox::Dropped};
 
@@ -49,9 +48,9 @@ pub struct GatewaySnapshot {
 
 impl GatewayMetrics {
     /// Counts frames that are handed to a socket.
-    pub(crate) fn record_sent(&self, batch: &[Utf8Bytes]) {
-        self.sent_frames.add(batch.len() as u64);
-        self.sent_bytes.add(batch.iter().map(|text| text.len() as u64).sum());
+    pub(crate) fn record_sent(&self, frames: usize, text_bytes: usize) {
+        self.sent_frames.add(frames as u64);
+        self.sent_bytes.add(text_bytes as u64);
     }
 
     pub(crate) fn record_dropped(&self, dropped: Dropped) {

@@ -6,11 +6,9 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use crate::frame::{Class, Frame, head_key};
 use blegram_domain::ConversationId;
 use blegram_planted::{Bug, planted};
-use tokio_tungstenite::tungstenite::Utf8Bytes;
-
-use crate::frame::{Class, Frame, head_key};
 
 /// The capacity of the outbox of one connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,10 +46,6 @@ pub(crate) struct Dropped {
 impl Outbox {
     pub(crate) fn new(limits: OutboxLimits) -> Self {
         Self { limits, queue: VecDeque::new(), bytes: 0, dropped: Dropped::default() }
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.queue.is_empty()
     }
 
     /// The bytes of the queued frames.
@@ -93,30 +87,26 @@ impl Outbox {
             }
             Class::Reply | Class::Hint => {}
         }
-        self.bytes += frame.text.len();
+        self.bytes += frame.text_bytes();
         self.queue.push_back(frame);
         self.shed()
     }
 
-    /// Removes the next frames into `batch`, until that has `frames` frames or about `bytes` bytes were added.
-    pub(crate) fn take_frames(&mut self, frames: usize, bytes: usize, batch: &mut Vec<Utf8Bytes>) {
-        let mut taken = 0;
-        while batch.len() < frames && taken < bytes {
-            let Some(frame) = self.queue.pop_front() else { break };
-            taken += frame.text.len();
-            self.bytes -= frame.text.len();
-            batch.push(frame.text);
-        }
+    /// Removes the next frame.
+    pub(crate) fn pop(&mut self) -> Option<Frame> {
+        let frame = self.queue.pop_front()?;
+        self.bytes -= frame.text_bytes();
         if self.queue.is_empty() {
             // Frees the memory of a burst, which the connection would otherwise use until it ends.
             self.queue = VecDeque::new();
         }
+        Some(frame)
     }
 
     /// Removes the frames that a later frame supersedes. The later one is added at the end, to preserve the order.
     fn remove(&mut self, is_superseded: impl Fn(&Class) -> bool) {
         self.queue.retain(|waiting| !is_superseded(&waiting.class));
-        self.bytes = self.queue.iter().map(|waiting| waiting.text.len()).sum();
+        self.bytes = self.queue.iter().map(Frame::text_bytes).sum();
     }
 
     fn is_busy(&self) -> bool {
@@ -132,7 +122,7 @@ impl Outbox {
             let before = self.queue.len();
             self.queue.retain(|frame| frame.class != Class::Hint);
             self.dropped.hints += count(before - self.queue.len());
-            self.bytes = self.queue.iter().map(|frame| frame.text.len()).sum();
+            self.bytes = self.queue.iter().map(Frame::text_bytes).sum();
         }
         while self.is_over() {
             self.collapse(self.largest().ok_or(Overflow)?);
@@ -147,7 +137,7 @@ impl Outbox {
             if let Class::DurableEvent { conversation, .. } = frame.class {
                 let (frames, bytes) = waiting.entry(conversation).or_default();
                 *frames += 1;
-                *bytes += frame.text.len();
+                *bytes += frame.text_bytes();
             }
         }
         let many = waiting.into_iter().filter(|(_, (frames, _))| *frames > 1);
@@ -167,7 +157,7 @@ impl Outbox {
         if let Some((seq, last_message_no)) = head.filter(|_| !planted(Bug::SilentOverflow)) {
             self.queue.push_back(Frame::head(largest, seq, last_message_no));
         }
-        self.bytes = self.queue.iter().map(|frame| frame.text.len()).sum();
+        self.bytes = self.queue.iter().map(Frame::text_bytes).sum();
     }
 }
 
@@ -189,17 +179,19 @@ mod tests {
 
     fn durable(n: u8, seq: u64, size: usize) -> Frame {
         let class = Class::DurableEvent { conversation: conversation(n), seq, last_message_no: seq };
-        Frame { class, text: "d".repeat(size).into() }
+        Frame::plain(class, &"d".repeat(size))
     }
 
     fn plain(class: Class, text: &str) -> Frame {
-        Frame { class, text: text.into() }
+        Frame::plain(class, text)
+    }
+
+    fn take(outbox: &mut Outbox, frames: usize) -> Vec<String> {
+        std::iter::from_fn(|| outbox.pop()).take(frames).map(|frame| frame.text().to_owned()).collect()
     }
 
     fn drain(outbox: &mut Outbox) -> Vec<String> {
-        let mut taken = Vec::new();
-        outbox.take_frames(usize::MAX, usize::MAX, &mut taken);
-        taken.iter().map(|text| text.as_str().to_owned()).collect()
+        take(outbox, usize::MAX)
     }
 
     #[test]
@@ -210,7 +202,7 @@ mod tests {
         outbox.push(plain(Class::State("b".into()), "b1")).unwrap();
         outbox.push(plain(Class::State("a".into()), "a2")).unwrap();
         assert_eq!(drain(&mut outbox), ["r", "b1", "a2"]);
-        assert!(outbox.is_empty() && outbox.bytes == 0);
+        assert!(outbox.queue.is_empty() && outbox.bytes == 0);
     }
 
     #[test]
@@ -298,14 +290,14 @@ mod tests {
                     let next = last.entry(*conversation).or_default();
                     *next += 1;
                     (*seq, *last_message_no) = (*next, *next);
-                    frame.text = format!("{conversation} {next} {}", "d".repeat(frame.text.len())).into();
+                    let (conversation, next) = (*conversation, *next);
+                    let text = format!("{conversation} {next} {}", "d".repeat(frame.text_bytes()));
+                    frame = plain(frame.class, &text);
                 }
                 prop_assert_eq!(outbox.push(frame), Ok(()));
                 prop_assert!(!outbox.is_over());
-                prop_assert_eq!(outbox.bytes, outbox.queue.iter().map(|frame| frame.text.len()).sum::<usize>());
-                let mut taken = Vec::new();
-                outbox.take_frames(take, usize::MAX, &mut taken);
-                sent.extend(taken.iter().map(|text| text.as_str().to_owned()));
+                prop_assert_eq!(outbox.bytes, outbox.queue.iter().map(Frame::text_bytes).sum::<usize>());
+                sent.extend(self::take(&mut outbox, take));
             }
             sent.extend(drain(&mut outbox));
             for (conversation, last) in last {

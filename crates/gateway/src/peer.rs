@@ -14,14 +14,19 @@ use futures_util::task::AtomicWaker;
 use serde::Serialize;
 use serde_json::json;
 use tokio::time::Instant;
-use tokio_tungstenite::tungstenite::Utf8Bytes;
+use tokio_tungstenite::tungstenite::Bytes;
 
 use crate::{
     CloseCode, Topic,
     frame::{Class, Frame},
     metrics::GatewayMetrics,
     outbox::{Outbox, OutboxLimits, Overflow},
+    stream::Flush,
 };
+
+/// The limits of one batch of writes.
+const BATCH_FRAMES: usize = 16;
+const BATCH_BYTES: usize = 16 * 1024;
 
 /// The identity of a connection.
 #[derive(Debug, Clone, Copy)]
@@ -53,8 +58,8 @@ impl Credential {
     }
 }
 
-/// One open connection. Frames wait in its outbox until the task of the connection writes them, so senders never wait
-/// for the client.
+/// One open connection. Senders never wait for the client: frames wait in its outbox until its task writes them, or a
+/// task that writes to many connections.
 #[derive(Debug)]
 pub struct Peer {
     id: ConnectionId,
@@ -65,9 +70,10 @@ pub struct Peer {
     metrics: Arc<GatewayMetrics>,
 }
 
-#[derive(Debug)]
 pub(crate) struct State {
     outbox: Outbox,
+    /// The stream, while the connection is served.
+    stream: Option<Arc<dyn Flush>>,
     credential: Credential,
     closing: Option<(CloseCode, Instant)>,
     /// The delay in the `reconnect` event, once the node drains.
@@ -114,6 +120,7 @@ impl Peer {
     ) -> Self {
         let state = State {
             outbox: Outbox::new(limits),
+            stream: None,
             credential: identity.credential,
             closing: None,
             reconnect_after: None,
@@ -147,17 +154,43 @@ impl Peer {
 
     /// Queues a frame. Discards it if the connection is closing. Closes the connection if the outbox overflows.
     pub fn send(&self, frame: Frame) {
-        let mut state = self.state();
-        if state.closing_by(Instant::now()).is_some() {
+        self.queue(frame);
+        self.waker.wake();
+    }
+
+    /// Queues a frame like [`Peer::send`], for a caller that then calls [`Peer::flush`].
+    pub(crate) fn queue(&self, frame: Frame) {
+        self.push(self.state(), frame);
+    }
+
+    fn push(&self, mut state: MutexGuard<'_, State>, frame: Frame) {
+        if state.is_closed() {
             return;
         }
-        if state.outbox.push(frame) == Err(Overflow) {
+        let result = state.outbox.push(frame);
+        if result == Err(Overflow) {
             state.closing = Some((CloseCode::Resync, Instant::now()));
         }
         let dropped = state.outbox.take_dropped();
         drop(state);
-        self.waker.wake();
         self.metrics.record_dropped(dropped);
+        if result == Err(Overflow) {
+            // Only the task can close the connection.
+            self.waker.wake();
+        }
+    }
+
+    /// Writes the queued frames to the stream, or wakes the task of the connection to do it.
+    pub(crate) fn flush(&self) {
+        let stream = self.state().stream.clone();
+        if !stream.is_some_and(|stream| stream.try_flush(self)) {
+            self.waker.wake();
+        }
+    }
+
+    /// Wakes the task of the connection to write the queued frames.
+    pub(crate) fn wake(&self) {
+        self.waker.wake();
     }
 
     /// Closes the connection immediately; queued frames are not sent.
@@ -208,7 +241,7 @@ impl Peer {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends a post of `topic`, up to `limit` per second; withholds and counts further ones.
+    /// Queues a post of `topic`, up to `limit` per second; withholds and counts further ones.
     pub(crate) fn offer(
         &self,
         (topic, post): (&Topic, PostId),
@@ -228,8 +261,7 @@ impl Peer {
             return Offered::Withheld;
         }
         flow.sent += 1;
-        drop(state);
-        self.send(frame.clone());
+        self.push(state, frame.clone());
         Offered::Delivered
     }
 
@@ -256,8 +288,41 @@ impl Peer {
         self.waker.register(waker);
     }
 
-    pub(crate) fn take_frames(&self, frames: usize, bytes: usize, batch: &mut Vec<Utf8Bytes>) {
-        self.state().outbox.take_frames(frames, bytes, batch);
+    /// From now on, [`Peer::flush`] writes to `stream`.
+    pub(crate) fn attach(&self, stream: Arc<dyn Flush>) {
+        self.state().stream = Some(stream);
+    }
+
+    /// Frames are no longer written.
+    pub(crate) fn detach(&self) {
+        let stream = self.state().stream.take();
+        drop(stream);
+    }
+
+    /// Removes the next frames from the outbox, to write them at once. `None` without frames, and once the connection is
+    /// closed.
+    pub(crate) fn take_batch(&self) -> Option<Bytes> {
+        let mut state = self.state();
+        if state.stream.is_none() || state.is_closed() {
+            return None;
+        }
+        let first = state.outbox.pop()?;
+        let (mut frames, mut text_bytes) = (1, first.text_bytes());
+        let first = first.into_encoded();
+        // One frame is written from the memory that all connections share.
+        let mut several = Vec::new();
+        while frames < BATCH_FRAMES && text_bytes < BATCH_BYTES {
+            let Some(next) = state.outbox.pop() else { break };
+            frames += 1;
+            text_bytes += next.text_bytes();
+            if several.is_empty() {
+                several.extend_from_slice(&first);
+            }
+            several.extend_from_slice(&next.into_encoded());
+        }
+        drop(state);
+        self.metrics.record_sent(frames, text_bytes);
+        Some(if several.is_empty() { first } else { several.into() })
     }
 
     /// The close code, if the connection has to be closed by `now`; otherwise the time of a scheduled close and the
@@ -273,10 +338,6 @@ impl Peer {
     pub(crate) fn queued_bytes(&self) -> usize {
         self.state().outbox.bytes()
     }
-
-    pub(crate) fn has_nothing_to_send(&self) -> bool {
-        self.state().outbox.is_empty()
-    }
 }
 
 impl State {
@@ -284,7 +345,21 @@ impl State {
         self.credential
     }
 
+    /// Whether nothing more is sent. Reads the clock only if a close is scheduled.
+    fn is_closed(&self) -> bool {
+        self.closing.is_some_and(|(_, at)| at <= Instant::now())
+    }
+
     fn closing_by(&self, now: Instant) -> Option<CloseCode> {
         self.closing.filter(|(_, at)| *at <= now).map(|(code, _)| code)
+    }
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State")
+            .field("outbox", &self.outbox)
+            .field("closing", &self.closing)
+            .finish_non_exhaustive()
     }
 }

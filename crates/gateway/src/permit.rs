@@ -96,5 +96,6 @@ impl ConnectionGuard {
 impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         self.permit.hub.registry().write().remove(&self.peer);
+        self.peer.detach();
     }
 }

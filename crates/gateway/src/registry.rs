@@ -28,7 +28,8 @@ impl SharedRegistry {
 pub(crate) struct Registry {
     pub(crate) peers: HashMap<ConnectionId, Arc<Peer>>,
     pub(crate) users: HashMap<UserId, Vec<Arc<Peer>>>,
-    pub(crate) topics: HashMap<Topic, HashMap<ConnectionId, Arc<Peer>>>,
+    /// The subscribers of each topic, by user: whether a frame is sent to a user is decided once for all connections.
+    pub(crate) topics: HashMap<Topic, HashMap<UserId, Vec<Arc<Peer>>>>,
     pub(crate) watchers: HashMap<UserId, Vec<Arc<Peer>>>,
     /// When the last connection of a user ended. Entries are removed after the grace period or when the user
     /// reconnects.
@@ -40,16 +41,26 @@ impl Registry {
         users.iter().filter_map(|user| self.users.get(user)).flatten()
     }
 
-    pub(crate) fn peers_of_topic(&self, topic: &Topic) -> impl Iterator<Item = &Arc<Peer>> {
-        self.topics.get(topic).into_iter().flat_map(HashMap::values)
+    /// The connections that are subscribed to a topic, of the users for whom `is_recipient` returns true.
+    pub(crate) fn peers_of_topic(
+        &self,
+        topic: &Topic,
+        is_recipient: impl Fn(UserId) -> bool,
+    ) -> impl Iterator<Item = &Arc<Peer>> {
+        let users = self.topics.get(topic).into_iter().flatten();
+        users.filter(move |(user, _)| is_recipient(**user)).flat_map(|(_, peers)| peers)
     }
 
-    pub(crate) fn remove_subscriber(&mut self, id: ConnectionId, topic: &Topic) {
-        if let Entry::Occupied(mut entry) = self.topics.entry(topic.clone()) {
-            entry.get_mut().remove(&id);
+    pub(crate) fn remove_subscriber(&mut self, peer: &Peer, topic: &Topic) {
+        let Some(users) = self.topics.get_mut(topic) else { return };
+        if let Entry::Occupied(mut entry) = users.entry(peer.user()) {
+            entry.get_mut().retain(|other| other.id() != peer.id());
             if entry.get().is_empty() {
                 entry.remove();
             }
+        }
+        if users.is_empty() {
+            self.topics.remove(topic);
         }
     }
 
@@ -71,7 +82,7 @@ impl Registry {
             (std::mem::take(&mut state.topics), std::mem::take(&mut state.watched))
         };
         for topic in topics.keys() {
-            self.remove_subscriber(peer.id(), topic);
+            self.remove_subscriber(peer, topic);
         }
         self.remove_watcher(peer.id(), &watched);
         if let Entry::Occupied(mut entry) = self.users.entry(peer.user()) {

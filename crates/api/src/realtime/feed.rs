@@ -121,7 +121,7 @@ impl Feed {
         let links = self.app.media.links();
         for topic in topics {
             audience.revoke(&hub, &topic, &view.post);
-            if hub.fanout().subscribers(&topic).is_empty() {
+            if !hub.fanout().has_subscribers(&topic) {
                 continue;
             }
             let event = PostEvent::new(topic.to_string(), view.clone(), &links);
@@ -144,7 +144,7 @@ impl Feed {
         let hub = self.app.realtime.hub().clone();
         let links = self.app.media.links();
         for topic in topics {
-            if hub.fanout().subscribers(&topic).is_empty() {
+            if !hub.fanout().has_subscribers(&topic) {
                 continue;
             }
             let is_on = |post: &Post| topic == Topic::Post(post.id) || topics_of(post).contains(&topic);

@@ -7,7 +7,7 @@
 //! acknowledged before that. In an empty queue the turn comes at once.
 //!
 //! A transaction that is rolled back has seen the changes of its group, too, and its caller may answer by them ("the name is
-//! taken"). The group then commits next, and a [`Barrier`] holds reads back until it has: none of them returns an older
+//! taken"). The group then commits next, and a [`Barrier`] delays reads until it has: none of them returns an older
 //! state than that answer.
 
 use std::{sync::Arc, time::Duration};
@@ -48,9 +48,9 @@ impl Group {
         self.members.is_empty()
     }
 
-    /// Holds reads back until the end of the group. It accepts no other transaction from then on, so that none waits in
+    /// Delays reads until the end of the group. It accepts no other transaction from then on, so that none waits in
     /// a read for a commit that waits for it.
-    pub(super) fn hold_reads(&mut self, barrier: &Barrier) {
+    pub(super) fn delay_reads(&mut self, barrier: &Barrier) {
         self.seen.get_or_insert_with(|| barrier.raise());
     }
 
@@ -68,7 +68,7 @@ impl Group {
     }
 }
 
-/// Holds reads back while it is raised. Clones are the same barrier.
+/// Delays reads while it is raised. Clones are the same barrier.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Barrier(watch::Sender<bool>);
 

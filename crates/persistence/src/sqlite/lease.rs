@@ -222,7 +222,7 @@ impl Drop for Lease {
             return;
         }
         if self.savepoint == Savepoint::Open && !connection.group.is_empty() {
-            connection.group.hold_reads(&self.pool.barrier);
+            connection.group.delay_reads(&self.pool.barrier);
         }
         let rest = Self {
             connection: Some(connection),

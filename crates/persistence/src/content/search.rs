@@ -43,8 +43,8 @@ pub async fn list_post_ids(conn: &impl Conn, query: &Query, page: &PageRequest) 
     let mut values = Values::from([expression.clone().into()]);
     let from = match backend {
         DbBackend::Postgres if is_common(conn, expression).await? => common(&window, &mut values),
-        DbBackend::Postgres => rare("MATERIALIZED", &POSTS.candidates(backend)),
-        _ => rare("", &newest_candidates(&window, &mut values)),
+        DbBackend::Postgres => rare(backend, &POSTS.candidates(backend)),
+        _ => rare(backend, &newest_candidates(&window, &mut values)),
     };
     let bounds = keyset::bounds("posts.id", &window, &mut values);
     let (order, rows) = (keyset::direction(&window), values.bind(sql::signed(window.rows)));
@@ -55,12 +55,21 @@ pub async fn list_post_ids(conn: &impl Conn, query: &Query, page: &PageRequest) 
     Ok(page.page_keys(sql::list(conn, sql, values).await?))
 }
 
-/// Joins the posts of `candidates`. In a separate (materialised) query: otherwise PostgreSQL may mistake a rare word
-/// for a common one, and walk all posts to find it.
-fn rare(materialized: &str, candidates: &str) -> String {
+/// Joins the posts of `candidates`. PostgreSQL may mistake a rare word for a common one, and walk all posts in the order
+/// of the page to find it. So there the candidates are a separate (materialised) query, and each is looked up: `OFFSET 0`
+/// keeps the planner from joining the posts in another way.
+fn rare(backend: DbBackend, candidates: &str) -> String {
+    let (materialized, posts) = match backend {
+        DbBackend::Postgres => (
+            "MATERIALIZED",
+            "CROSS JOIN LATERAL (SELECT id, author_id, visibility, deleted_at FROM posts \
+             WHERE id = found.post_id OFFSET 0) AS posts",
+        ),
+        _ => ("", "JOIN posts ON posts.id = found.post_id"),
+    };
     format!(
-        "WITH found AS {materialized} ({candidates}) SELECT posts.id FROM found \
-         JOIN posts ON posts.id = found.post_id JOIN users ON users.id = posts.author_id"
+        "WITH found AS {materialized} ({candidates}) SELECT posts.id FROM found {posts} \
+         JOIN users ON users.id = posts.author_id"
     )
 }
 

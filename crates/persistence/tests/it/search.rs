@@ -136,6 +136,10 @@ async fn search_uses_the_index_and_never_scans_posts(#[case] backend: Backend) {
                 let plan = database.plan(&statement).await;
                 let is_read = match backend {
                     Backend::Sqlite => plan.contains("post_search_terms VIRTUAL TABLE INDEX"),
+                    // Not in the order of the posts, which would read all of them for a rare word.
+                    Backend::Postgres if statement.contains("MATERIALIZED") => {
+                        ["post_search_terms", "posts_pkey", "Sort"].iter().all(|part| plan.contains(part))
+                    }
                     Backend::Postgres if statement.contains("LATERAL") => {
                         ["posts_public_id", "posts_pkey"].iter().any(|index| plan.contains(index))
                             && plan.contains("post_search_pkey")

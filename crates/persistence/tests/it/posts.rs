@@ -1,3 +1,6 @@
+use std::time::Duration;
+
+use blegram_domain::{Post, PostId, Visibility};
 use blegram_persistence::{
     Error, Inserted, likes, posts,
     testing::{Backend, TestDatabase},
@@ -68,4 +71,19 @@ async fn corrupt_post_row_is_an_error(#[case] backend: Backend) {
     database.execute("UPDATE posts SET visibility = 'nobody'").await;
     let error = posts::find(database.db(), post.id).await.unwrap_err();
     assert!(matches!(error, Error::Corrupt { table: "posts", .. }), "{error:?}");
+}
+
+/// A node whose clock is ahead has written the newest post.
+#[tokio::test]
+async fn post_after_a_newer_one_is_above_it_and_is_searchable() {
+    let database = TestDatabase::new(Backend::Postgres).await;
+    let ann = insert_user(&database, "ann").await;
+    let hidden = Post { visibility: Visibility::Followers, hashtags: Vec::new(), ..new_post(ann, "ahead") };
+    let hidden = insert_post(&database, hidden).await.id.to_string();
+    let hour = PostId::first_of(now() + Duration::from_secs(3600)).to_string();
+    let ahead: PostId = format!("{}{}", &hour[..13], &hidden[13..]).parse().unwrap();
+    database.execute(&format!("UPDATE posts SET id = '{ahead}'")).await;
+    let post = insert_post(&database, new_post(ann, "later")).await;
+    assert!(post.id > ahead);
+    assert_eq!((database.count("posts").await, database.count("post_search").await), (2, 1));
 }

@@ -10,7 +10,10 @@ use blegram_persistence::{
     testing::{Backend, TestDatabase, execute, select},
 };
 use futures_util::FutureExt;
-use tokio::task::{JoinHandle, yield_now};
+use tokio::{
+    sync::oneshot,
+    task::{JoinHandle, yield_now},
+};
 
 /// The upper bound of every wait. Only a failing test waits that long.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -154,18 +157,22 @@ async fn reads_after_a_rolled_back_transaction_see_what_it_saw() {
     let database = database().await;
     let first = database.db().write().await.unwrap();
     let db = database.db().clone();
+    let (sender, read) = oneshot::channel();
     let rejected = queue(async move {
         let tx = db.write().await.unwrap();
         let seen = select(&tx, ROWS).await.unwrap();
         drop(tx);
-        (seen, select(&db, ROWS).await.unwrap())
+        let later = select(&db, ROWS).await.unwrap();
+        sender.send(()).unwrap();
+        (seen, later)
     });
     let rejected = rejected.await;
     let db = database.db().clone();
     let next = queue(async move {
         let tx = db.write().await.unwrap();
-        // In the same group, this read would wait for the commit, and the commit for this transaction.
+        // In the same group, these reads would wait for the commit, and the commit for this transaction.
         let seen = select(&db, ROWS).await.unwrap();
+        read.await.unwrap();
         insert(&tx, "next").await.unwrap();
         tx.commit().await.unwrap();
         seen

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use blegram_client::{
-    Change, Gateway, Update, Updates,
+    Change, Gateway, Stopped, Update, Updates,
     types::{Conversation, Event},
 };
 use tokio::sync::mpsc;
@@ -47,9 +47,24 @@ impl Chat {
     }
 
     /// Runs to the end: that of the input, once everything is stored and shown, or that of the session.
-    pub(crate) async fn run(
+    pub(crate) async fn run(self, mut updates: Updates, lines: mpsc::Receiver<String>) -> Result<ExitCode> {
+        match self.run_to_end(&mut updates, lines).await {
+            // The session ended during a command. The last update says why.
+            Err(error) if error.is::<Stopped>() => {
+                while let Some(update) = updates.next().await {
+                    if let Update::Stopped(reason) = update {
+                        end(&plain(&reason));
+                    }
+                }
+                Ok(ExitCode::FAILURE)
+            }
+            result => result,
+        }
+    }
+
+    async fn run_to_end(
         mut self,
-        mut updates: Updates,
+        updates: &mut Updates,
         mut lines: mpsc::Receiver<String>,
     ) -> Result<ExitCode> {
         while !self.is_done() {

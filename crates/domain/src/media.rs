@@ -239,7 +239,8 @@ const fn area(is_public: bool) -> &'static str {
 
 impl fmt::Display for MediaKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{:032x}", Self::prefix(self.is_public, self.owner), self.secret)
+        let [owner, secret] = [self.owner.as_uuid(), Uuid::from_u128(self.secret)].map(Uuid::simple);
+        write!(f, "{}/{owner}/{secret}", area(self.is_public))
     }
 }
 
@@ -257,7 +258,7 @@ impl FromStr for MediaKey {
                 _ => return None,
             };
             let owner = UserId::from_uuid(Uuid::try_parse(parts.next()?).ok()?);
-            let secret = u128::from_str_radix(parts.next()?, 16).ok()?;
+            let secret = Uuid::try_parse(parts.next()?).ok()?.as_u128();
             Some(Self { is_public, owner, secret })
         };
         // Only one spelling per key is valid.

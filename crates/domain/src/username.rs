@@ -25,7 +25,11 @@ impl Username {
     /// # Errors
     /// The first rule that the name violates.
     pub fn parse(raw: &str) -> Result<Self, Violation> {
-        let name: String = raw.nfc().flat_map(char::to_lowercase).nfc().collect();
+        let name: String = match raw.is_ascii() {
+            // Most names. The normal form of ASCII is itself.
+            true => raw.to_ascii_lowercase(),
+            false => raw.nfc().flat_map(char::to_lowercase).nfc().collect(),
+        };
         if !name.chars().all(is_username_char) {
             return Err(Violation::InvalidCharacters(
                 "may contain only letters a-z, digits, '.', '_' and Hangul syllables",

@@ -14,7 +14,7 @@ use blegram_domain::{
     search::{Query, terms},
 };
 use blegram_persistence::{
-    Db, posts, search,
+    Db, search,
     testing::{Backend, TestDatabase},
     timelines,
 };
@@ -34,12 +34,12 @@ async fn main() {
         for (reader, follows) in [(1, "2,000 authors"), (2, "3 quiet authors"), (3, "300 authors")] {
             let reader = UserId::from_uuid(Uuid::from_u128(reader));
             report(&database, &format!("home timeline, following {follows}"), async |db, page| {
-                timelines::list_home_ids(db, reader, page).await.unwrap().keys().len()
+                timelines::list_home(db, reader, page).await.unwrap().posts.len()
             })
             .await;
         }
         report(&database, "public timeline", async |db, page| {
-            posts::list_public_ids(db, page).await.unwrap().keys().len()
+            timelines::list_public(db, None, page).await.unwrap().posts.len()
         })
         .await;
         for word in ["사진", "제주", "드문말", "없는말"] {

@@ -40,6 +40,7 @@ pub(crate) mod upload;
 pub(crate) mod user;
 
 use blegram_domain::Timestamp;
+use serde::{Deserialize, Deserializer};
 
 use crate::{Error, Result};
 
@@ -51,4 +52,9 @@ pub(crate) fn timestamp(table: &'static str, id: impl ToString, micros: i64) -> 
 /// Converts a stored count of `table`.
 pub(crate) fn count(table: &'static str, id: impl ToString, value: i64) -> Result<u64> {
     u64::try_from(value).map_err(|_| Error::corrupt(table, id, format!("invalid count {value}")))
+}
+
+/// Reads a boolean that SQL wrote as a JSON number. SQLite has no others.
+pub(crate) fn flag<'de, D: Deserializer<'de>>(number: D) -> Result<bool, D::Error> {
+    Ok(u8::deserialize(number)? != 0)
 }

@@ -3,13 +3,16 @@
 use blegram_domain::{Hashtag, Page, PageRequest, PostId, UserId, Visibility, page::PageKeys};
 use blegram_persistence::{Listed, likes, post_hashtags, posts, timelines};
 
-use crate::{PostView, Result, Social, UserRef, view::Muted};
+use crate::{
+    PostView, Result, Social, UserRef,
+    view::{Muted, view_page},
+};
 
 impl Social {
     /// The home timeline of `actor`: their posts and those of the accounts that they follow, without muted accounts.
     pub async fn home_timeline(&self, actor: UserId, page: &PageRequest) -> Result<Page<PostView>> {
-        let ids = timelines::list_home_ids(&self.db, actor, page).await?;
-        self.page_of_posts(Some(actor), ids, Muted::Hidden).await
+        let listed = timelines::list_home(&self.db, actor, page).await?;
+        Ok(view_page(Some(actor), listed, Muted::Hidden))
     }
 
     /// The public timeline: the public posts of all accounts, without those that `viewer` mutes.
@@ -18,8 +21,8 @@ impl Social {
         viewer: Option<UserId>,
         page: &PageRequest,
     ) -> Result<Page<PostView>> {
-        let ids = posts::list_public_ids(&self.db, page).await?;
-        self.page_of_posts(viewer, ids, Muted::Hidden).await
+        let listed = timelines::list_public(&self.db, viewer, page).await?;
+        Ok(view_page(viewer, listed, Muted::Hidden))
     }
 
     /// The public posts with a hashtag, without those of accounts that `viewer` mutes.

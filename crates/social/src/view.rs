@@ -4,11 +4,11 @@
 use std::collections::{HashMap, HashSet};
 
 use blegram_domain::{
-    Comment, CommentId, Media, MediaId, Post, PostId, Relation, User, UserId, UserSummary, post::Marks,
+    Comment, CommentId, Media, MediaId, Page, Post, PostId, Relation, User, UserId, UserSummary, post::Marks,
 };
 use blegram_persistence::{
     Conn,
-    hydration::{self, HydratedPost},
+    hydration::{self, HydratedPage, HydratedPost},
     likes, media, relations, users,
 };
 use serde::{Deserialize, Serialize};
@@ -103,8 +103,7 @@ impl Social {
         ids: &[PostId],
         muted: Muted,
     ) -> Result<Vec<PostView>> {
-        let posts = hydration::list_posts(&self.db, viewer, ids).await?;
-        Ok(posts.into_iter().filter(|post| sees(viewer, post, muted)).map(view_post).collect())
+        Ok(view_posts(viewer, hydration::list_posts(&self.db, viewer, ids).await?, muted))
     }
 
     /// Hydrates comments of posts that `viewer` may see, and leaves out comments that they may not see.
@@ -171,6 +170,19 @@ pub(crate) async fn view_comment_publicly(conn: &impl Conn, comment: Comment) ->
         liked: None,
         comment,
     })
+}
+
+/// The posts of a page that `viewer` may see.
+pub(crate) fn view_page(
+    viewer: Option<UserId>,
+    HydratedPage { page_keys, posts }: HydratedPage,
+    muted: Muted,
+) -> Page<PostView> {
+    page_keys.into_page(view_posts(viewer, posts, muted))
+}
+
+fn view_posts(viewer: Option<UserId>, posts: Vec<HydratedPost>, muted: Muted) -> Vec<PostView> {
+    posts.into_iter().filter(|post| sees(viewer, post, muted)).map(view_post).collect()
 }
 
 fn sees(viewer: Option<UserId>, hydrated: &HydratedPost, muted: Muted) -> bool {

@@ -2,23 +2,25 @@
 //! viewer's relation to each, their images, and the viewer's marks.
 //!
 //! One statement instead of one per kind of row: each costs a round trip to the database, or to the thread of a SQLite
-//! connection, and that is most of the cost of a small page. Lists within a post (images, mentioned accounts) are
-//! aggregated to JSON arrays, which both databases support. See `docs/decisions/0066-posts-are-read-in-one-statement.md`.
+//! connection, and that is most of the cost of a small page. The database writes each post as a JSON array, which both
+//! support. See `docs/decisions/0066-posts-are-read-in-one-statement.md` and
+//! `docs/decisions/0071-a-page-is-one-json-value.md`.
+
+mod row;
 
 use std::collections::HashMap;
 
-use blegram_domain::{Media, Post, PostId, Relation, UserId, UserSummary, post::Marks};
-use sea_orm::{ConnectionTrait, DbBackend, QueryResult, TryGetable, Value, prelude::Uuid};
-use serde::{Deserialize, de::DeserializeOwned};
+use blegram_domain::{
+    Media, PageRequest, Post, PostId, Relation, UserId, UserSummary,
+    page::{Order, PageKeys, Window},
+    post::Marks,
+};
+use sea_orm::{DbBackend, DbErr, prelude::Uuid};
 
+use self::row::Row;
 use crate::{
     Conn, Error, Result, Tx,
-    entity::{
-        media::{self, Variants},
-        post::Model,
-        user::Summary,
-    },
-    sql,
+    sql::{self, Values},
 };
 
 /// A post with the rows that a page shows of it. Does not depend on who may see them.
@@ -26,14 +28,24 @@ use crate::{
 pub struct HydratedPost {
     /// The post.
     pub post: Post,
-    /// Its author, and the viewer's relation to them.
+    /// Its author, and what of the viewer's relation to them decides whether lists show the post: `followed_by` and
+    /// `requested` are not read, and `following` only where not everyone may see the post.
     pub author: (UserSummary, Relation),
-    /// The mentioned accounts that exist, in order.
+    /// The mentioned accounts that exist, in order. Of the viewer's relation to them, only blocks are read.
     pub mentions: Vec<(UserSummary, Relation)>,
     /// Its images, in order.
     pub media: Vec<Media>,
     /// What the viewer did with it; `None` without a viewer.
     pub marks: Option<Marks>,
+}
+
+/// The posts of a page with the cursors around it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HydratedPage {
+    /// The ids of the posts, which the page's cursors refer to.
+    pub page_keys: PageKeys,
+    /// The posts, in the order of the list.
+    pub posts: Vec<HydratedPost>,
 }
 
 /// Lists the posts of `ids`, in that order, in one statement. Skips posts that do not exist or are deleted.
@@ -43,25 +55,54 @@ pub async fn list_posts(
     ids: &[PostId],
 ) -> Result<Vec<HydratedPost>> {
     let backend = sql::backend(conn);
-    let (which, wanted) = match ids {
+    let mut values = Values::default();
+    let posts = match ids {
         [] => return Ok(Vec::new()),
-        [id] => ("= $1".to_owned(), id.as_uuid().into()),
-        ids => (sql::is_one_of(backend, "$1"), sql::ids(backend, ids.iter().map(|id| id.as_uuid()))),
+        [id] => by_id(*id, &mut values),
+        ids => {
+            let bound = values.bind(sql::ids(backend, ids.iter().map(|id| id.as_uuid())));
+            undeleted(&sql::is_one_of(backend, &bound))
+        }
     };
-    let rows = query(conn, viewer, &lists(backend, viewer.is_some()), "", (&which, wanted)).await?;
-    let hydrated = rows.iter().map(|row| hydrated(row, viewer.is_some()).map(|post| (post.post.id, post)));
-    let mut posts: HashMap<PostId, HydratedPost> = hydrated.collect::<Result<_>>()?;
-    Ok(ids.iter().filter_map(|id| posts.remove(id)).collect())
+    let rows = read(conn, viewer, &posts, values).await?;
+    take(rows, ids.iter().map(|id| id.as_uuid()), viewer)
 }
 
-/// Finds a post with its author and the viewer's relation to them, in one statement. Does not check who may see it.
+/// Lists a page of posts, the newest first, in one statement. `select` returns the SQL that selects the rows of `posts` in
+/// a window.
+pub(crate) async fn list_page(
+    conn: &impl Conn,
+    viewer: Option<UserId>,
+    request: &PageRequest,
+    select: impl FnOnce(&Window, &mut Values) -> String,
+) -> Result<HydratedPage> {
+    let window = request.window(Order::Descending);
+    let mut values = Values::default();
+    let posts = select(&window, &mut values);
+    let rows = read(conn, viewer, &posts, values).await?;
+    // A join need not preserve the order of the scan.
+    let mut ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+    ids.sort_unstable();
+    if !window.ascending {
+        ids.reverse();
+    }
+    let page_keys = request.page_keys(ids);
+    let posts = take(rows, page_keys.keys().iter().copied(), viewer)?;
+    Ok(HydratedPage { page_keys, posts })
+}
+
+/// Finds a post with its author and the viewer's relation to them, as in [`HydratedPost`], in one statement. Does not
+/// check who may see it.
 pub async fn find_post(
     conn: &impl Conn,
     viewer: Option<UserId>,
     id: PostId,
 ) -> Result<Option<(Post, UserSummary, Relation)>> {
-    let rows = query(conn, viewer, "", "", ("= $1", id.as_uuid().into())).await?;
-    rows.first().map(post_with_author).transpose()
+    let mut values = Values::default();
+    let posts = by_id(id, &mut values);
+    let viewer = bind(viewer, &mut values);
+    let sql = select(sql::backend(conn), viewer.as_deref(), &posts, WITHOUT_LISTS);
+    find(conn, sql, values).await
 }
 
 /// Like [`find_post`], and locks the account rows of its author and of `actor` like [`users::lock_shared`].
@@ -72,79 +113,123 @@ pub async fn find_post_and_lock_accounts(
     actor: UserId,
     id: PostId,
 ) -> Result<Option<(Post, UserSummary, Relation)>> {
-    let (join, lock) = match sql::backend(tx) {
-        DbBackend::Postgres => ("JOIN users AS actor ON actor.id = $2", " FOR KEY SHARE OF author, actor"),
-        _ => ("", ""),
+    let mut values = Values::default();
+    let posts = by_id(id, &mut values);
+    let actor = values.bind(actor.as_uuid());
+    let sql = select(sql::backend(tx), Some(&actor), &posts, WITHOUT_LISTS);
+    let lock = match sql::is_postgres(tx) {
+        true => format!(" JOIN users AS actor ON actor.id = {actor} FOR KEY SHARE OF author, actor"),
+        false => String::new(),
     };
-    let rows = query(tx, Some(actor), "", join, (&format!("= $1{lock}"), id.as_uuid().into())).await?;
-    rows.first().map(post_with_author).transpose()
+    find(tx, sql + &lock, values).await
 }
 
-fn post_with_author(row: &QueryResult) -> Result<(Post, UserSummary, Relation)> {
-    let mut columns = Columns { row, next: 0 };
-    let post = columns.post()?;
-    let (author, relation) = columns.author(&post)?;
-    Ok((post, author, relation))
-}
-
-/// Reads posts with their authors, and `more` columns. `join` is for more tables, `wanted` is the value of `$1` in `which`.
-async fn query(
+async fn find(
     conn: &impl Conn,
-    viewer: Option<UserId>,
-    more: &str,
-    join: &str,
-    (which, wanted): (&str, Value),
-) -> Result<Vec<QueryResult>> {
-    let relation = if viewer.is_some() { relation("author.id") } else { "0".to_owned() };
-    let sql = format!(
-        "SELECT posts.id, posts.author_id, posts.text, posts.media, posts.hashtags, posts.mentions, \
-           posts.visibility, posts.like_count, posts.comment_count, posts.created_at, posts.edited_at, posts.version, \
-           author.username, author.display_name, author.avatar_key, author.is_private, author.status, {relation}{more} \
-         FROM posts JOIN users AS author ON author.id = posts.author_id {join} \
-         WHERE posts.deleted_at IS NULL AND posts.id {which}"
-    );
-    let viewer = viewer.map(|viewer| viewer.as_uuid().into());
-    let statement = sql::statement(conn, sql, [wanted].into_iter().chain(viewer));
-    Ok(conn.inner().query_all_raw(statement).await?)
+    sql: String,
+    values: Values,
+) -> Result<Option<(Post, UserSummary, Relation)>> {
+    let row = rows(conn, sql, values).await?.pop();
+    let hydrated = row.map(|row| row.hydrated(false)).transpose()?;
+    Ok(hydrated.map(|HydratedPost { post, author: (author, relation), .. }| (post, author, relation)))
 }
 
-/// The columns with the viewer's marks, the images and the mentioned accounts.
-fn lists(backend: DbBackend, has_viewer: bool) -> String {
-    let Dialect { uuid, list, array, is_empty, is_mentioned, variants } = Dialect::of(backend);
-    let (marks, relation) = match has_viewer {
-        true => (MARKS, relation("mentioned.id")),
-        false => ("0", "0".to_owned()),
-    };
-    let [id, owner, post, message, mentioned] =
-        ["media.id", "owner_id", "post_id", "message_id", "mentioned.id"].map(|id| uuid.replace("{}", id));
-    let [no_media, no_mentions] = ["posts.media", "posts.mentions"].map(|list| is_empty.replace("{}", list));
+/// Reads the posts that the SQL `posts` selects, with their lists.
+async fn read(conn: &impl Conn, viewer: Option<UserId>, posts: &str, mut values: Values) -> Result<Vec<Row>> {
+    let backend = sql::backend(conn);
+    let viewer = bind(viewer, &mut values);
+    let lists = lists(backend, viewer.as_deref());
+    rows(conn, select(backend, viewer.as_deref(), posts, &lists), values).await
+}
+
+async fn rows(conn: &impl Conn, sql: String, values: Values) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    for json in sql::list::<String>(conn, sql, values).await? {
+        let parsed: Vec<Row> =
+            serde_json::from_str(&json).map_err(|error| Error::Rejected(DbErr::Json(error.to_string())))?;
+        rows.extend(parsed);
+    }
+    Ok(rows)
+}
+
+/// The posts of `ids`, in that order.
+fn take(
+    rows: Vec<Row>,
+    ids: impl IntoIterator<Item = Uuid>,
+    viewer: Option<UserId>,
+) -> Result<Vec<HydratedPost>> {
+    let mut rows: HashMap<Uuid, Row> = rows.into_iter().map(|row| (row.id, row)).collect();
+    ids.into_iter().filter_map(|id| rows.remove(&id)).map(|row| row.hydrated(viewer.is_some())).collect()
+}
+
+fn bind(viewer: Option<UserId>, values: &mut Values) -> Option<String> {
+    viewer.map(|viewer| values.bind(viewer.as_uuid()))
+}
+
+fn by_id(id: PostId, values: &mut Values) -> String {
+    undeleted(&format!("= {}", values.bind(id.as_uuid())))
+}
+
+fn undeleted(which: &str) -> String {
+    format!("SELECT * FROM posts WHERE deleted_at IS NULL AND id {which}")
+}
+
+/// Selects the fields of [`Row`] for the posts that the SQL `posts` selects. `viewer` is a placeholder.
+fn select(backend: DbBackend, viewer: Option<&str>, posts: &str, lists: &str) -> String {
+    let Dialect { uuid, json, rows, array, author: join, .. } = Dialect::of(backend);
+    let [id, author] = ["post.id", "author_id"].map(|id| uuid.replace("{}", id));
+    let [media, hashtags, mentions] = ["media", "hashtags", "mentions"].map(|list| json.replace("{}", list));
+    let relation = viewer.map_or_else(|| "0".to_owned(), relation_to_author);
     format!(
-        ", {marks}, \
-         CAST(CASE WHEN {no_media} THEN NULL ELSE (SELECT {list}({array}(\
-           {id}, {owner}, key, is_public, previous_key, blurhash, alt, {variants}, {post}, {message}, is_avatar, \
-           created_at, version)) \
-           FROM media WHERE post_id = posts.id AND deleted_at IS NULL) END AS TEXT), \
-         CAST(CASE WHEN {no_mentions} THEN NULL ELSE (SELECT {list}({array}(\
-           {mentioned}, username, display_name, avatar_key, is_private, status, {relation})) \
-           FROM users AS mentioned WHERE id {is_mentioned}) END AS TEXT)"
+        "SELECT CAST({rows}({array}({id}, {author}, text, {media}, {hashtags}, {mentions}, visibility, like_count, \
+           comment_count, post.created_at, edited_at, post.version, author.username, author.display_name, \
+           author.avatar_key, CAST(author.is_private AS INTEGER), author.status, {relation}, {lists})) AS TEXT) \
+         FROM ({posts}) AS post {join}"
     )
 }
 
-/// What the viewer did with a post, as a sum of bits.
-const MARKS: &str = "CASE WHEN EXISTS (SELECT 1 FROM post_likes WHERE user_id = $2 AND post_id = posts.id) THEN 1 ELSE 0 END \
-     + CASE WHEN EXISTS (SELECT 1 FROM bookmarks WHERE user_id = $2 AND post_id = posts.id) THEN 2 ELSE 0 END";
+/// What [`lists`] selects, without reading it.
+const WITHOUT_LISTS: &str = "0, NULL, NULL";
+
+/// Selects the viewer's marks, the images and the mentioned accounts.
+fn lists(backend: DbBackend, viewer: Option<&str>) -> String {
+    let Dialect { uuid, json, list, array, is_empty, is_mentioned, .. } = Dialect::of(backend);
+    let (marks, relation) = match viewer {
+        Some(viewer) => (marks(viewer), relation_to("mentioned.id", viewer, &[])),
+        None => ("0".to_owned(), "0".to_owned()),
+    };
+    let [id, owner, mentioned] = ["media.id", "owner_id", "mentioned.id"].map(|id| uuid.replace("{}", id));
+    let [no_media, no_mentions] = ["post.media", "post.mentions"].map(|list| is_empty.replace("{}", list));
+    let variants = json.replace("{}", "variants");
+    format!(
+        "{marks}, \
+         CASE WHEN {no_media} THEN NULL ELSE (SELECT {list}({array}(\
+           {id}, {owner}, key, CAST(is_public AS INTEGER), previous_key, blurhash, alt, {variants}, created_at, \
+           version)) \
+           FROM media WHERE post_id = post.id AND deleted_at IS NULL) END, \
+         CASE WHEN {no_mentions} THEN NULL ELSE (SELECT {list}({array}(\
+           {mentioned}, username, display_name, avatar_key, CAST(is_private AS INTEGER), status, {relation})) \
+           FROM users AS mentioned WHERE id {is_mentioned}) END"
+    )
+}
 
 /// How the databases write JSON.
 struct Dialect {
-    /// A UUID as a JSON string, `null` for none.
+    /// A UUID as a JSON string.
     uuid: &'static str,
-    /// Aggregates rows to a JSON array.
+    /// A column that contains JSON.
+    json: &'static str,
+    /// Makes an array of one or all rows. SQLite returns a page as one row, because each row that it returns wakes the
+    /// task that reads them.
+    rows: &'static str,
+    /// Aggregates rows to an array.
     list: &'static str,
     array: &'static str,
     is_empty: &'static str,
-    /// Whether an id is in `posts.mentions`.
+    /// Joins the author of a post.
+    author: &'static str,
+    /// Whether an id is in `post.mentions`.
     is_mentioned: &'static str,
-    variants: &'static str,
 }
 
 impl Dialect {
@@ -152,219 +237,60 @@ impl Dialect {
         match backend {
             DbBackend::Postgres => Self {
                 uuid: "{}",
+                json: "{}",
+                rows: "json_build_array",
                 list: "json_agg",
                 array: "json_build_array",
                 is_empty: "{} = '[]'",
+                // One lookup per post. PostgreSQL does not move a subquery with an offset into the join, for which it
+                // would scan a table of a few thousand accounts.
+                author: "JOIN LATERAL (SELECT * FROM users WHERE id = post.author_id OFFSET 0) AS author ON true",
                 // As an array: PostgreSQL expects a hundred rows from the function, and would scan a small table.
-                is_mentioned: "= ANY (ARRAY(SELECT value::uuid FROM jsonb_array_elements_text(posts.mentions) AS ids(value)))",
-                variants: "variants",
+                is_mentioned: "= ANY (ARRAY(SELECT value::uuid FROM jsonb_array_elements_text(post.mentions) AS ids(value)))",
             },
             _ => Self {
-                // `hex(NULL)` is an empty string.
-                uuid: "nullif(hex({}), '')",
+                uuid: "hex({})",
+                // Text until it is parsed.
+                json: "json({})",
+                rows: "json_group_array",
                 list: "json_group_array",
                 array: "json_array",
                 is_empty: "json_array_length({}) = 0",
-                is_mentioned: "IN (SELECT unhex(value, '-') FROM json_each(posts.mentions))",
-                // Text until it is parsed.
-                variants: "json(variants)",
+                author: "JOIN users AS author ON author.id = post.author_id",
+                is_mentioned: "IN (SELECT unhex(value, '-') FROM json_each(post.mentions))",
             },
         }
     }
 }
 
-/// The relation of the viewer to the account `other`, as a sum of bits.
-fn relation(other: &str) -> String {
-    let bit = |table, from, to, bit| {
-        format!("CASE WHEN EXISTS (SELECT 1 FROM {table} WHERE {from} AND {to}) THEN {bit} ELSE 0 END")
+/// What the viewer did with a post, as a sum of bits.
+fn marks(viewer: &str) -> String {
+    let mark = |table, value| {
+        bit(&format!("EXISTS (SELECT 1 FROM {table} WHERE user_id = {viewer} AND post_id = post.id)"), value)
     };
-    let by_viewer = |table, from: &str, to: &str, value| {
-        bit(table, format!("{from} = $2"), format!("{to} = {other}"), value)
+    format!("{} + {}", mark("post_likes", 1), mark("bookmarks", 2))
+}
+
+/// What of the viewer's relation to the author decides whether lists show the post.
+fn relation_to_author(viewer: &str) -> String {
+    let follows =
+        format!("EXISTS (SELECT 1 FROM follows WHERE follower_id = {viewer} AND followee_id = author.id)");
+    // Everyone may see most posts, followers or not.
+    let follows = format!("(visibility <> 'public' OR author.is_private) AND {follows}");
+    let mutes = format!("EXISTS (SELECT 1 FROM mutes WHERE muter_id = {viewer} AND muted_id = author.id)");
+    relation_to("author.id", viewer, &[bit(&follows, 1), bit(&mutes, 32)])
+}
+
+/// The blocks between the viewer and the account `other`, and `more`, as a sum of bits.
+fn relation_to(other: &str, viewer: &str, more: &[String]) -> String {
+    let blocks = |blocker, blocked| {
+        format!("EXISTS (SELECT 1 FROM blocks WHERE blocker_id = {blocker} AND blocked_id = {blocked})")
     };
-    let by_other = |table, from: &str, to: &str, value| {
-        bit(table, format!("{from} = {other}"), format!("{to} = $2"), value)
-    };
-    let bits = [
-        by_viewer("follows", "follower_id", "followee_id", 1),
-        by_other("follows", "follower_id", "followee_id", 2),
-        by_viewer("follow_requests", "requester_id", "target_id", 4),
-        by_viewer("blocks", "blocker_id", "blocked_id", 8),
-        by_other("blocks", "blocker_id", "blocked_id", 16),
-        by_viewer("mutes", "muter_id", "muted_id", 32),
-    ];
+    let blocks = [bit(&blocks(viewer, other), 8), bit(&blocks(other, viewer), 16)];
     // Most people on a page are strangers to the viewer, or the viewer.
-    format!("(CASE WHEN {other} = $2 THEN 0 ELSE {} END)", bits.join(" + "))
+    format!("CASE WHEN {other} = {viewer} THEN 0 ELSE {} END", [&blocks, more].concat().join(" + "))
 }
 
-const fn relation_of(bits: i32) -> Relation {
-    Relation {
-        following: bits & 1 != 0,
-        followed_by: bits & 2 != 0,
-        requested: bits & 4 != 0,
-        blocking: bits & 8 != 0,
-        blocked_by: bits & 16 != 0,
-        muting: bits & 32 != 0,
-    }
-}
-
-/// The columns of a row, in order.
-struct Columns<'a> {
-    row: &'a QueryResult,
-    next: usize,
-}
-
-impl Columns<'_> {
-    fn take<T: TryGetable>(&mut self) -> Result<T> {
-        let at = self.next;
-        self.next += 1;
-        Ok(self.row.try_get_by_index(at)?)
-    }
-
-    fn post(&mut self) -> Result<Post> {
-        let row = Model {
-            id: self.take()?,
-            author_id: self.take()?,
-            text: self.take()?,
-            media: self.take()?,
-            hashtags: self.take()?,
-            mentions: self.take()?,
-            visibility: self.take()?,
-            like_count: self.take()?,
-            comment_count: self.take()?,
-            created_at: self.take()?,
-            edited_at: self.take()?,
-            version: self.take()?,
-            deleted_at: None,
-        };
-        row.try_into()
-    }
-
-    fn author(&mut self, post: &Post) -> Result<(UserSummary, Relation)> {
-        let row = Summary {
-            id: post.author.as_uuid(),
-            username: self.take()?,
-            display_name: self.take()?,
-            avatar_key: self.take()?,
-            is_private: self.take()?,
-            status: self.take()?,
-        };
-        Ok((row.try_into()?, relation_of(self.take()?)))
-    }
-}
-
-fn hydrated(row: &QueryResult, has_viewer: bool) -> Result<HydratedPost> {
-    let mut columns = Columns { row, next: 0 };
-    let post = columns.post()?;
-    let author = columns.author(&post)?;
-    let marks: i32 = columns.take()?;
-    let marks = has_viewer.then_some(Marks { liked: marks & 1 != 0, bookmarked: marks & 2 != 0 });
-    let media = in_order(&post, &post.media, columns.take()?, |row: MediaRow| {
-        Media::try_from(media::Model::from(row)).map(|media| (media.id, media))
-    })?;
-    let mentions = in_order(&post, &post.mentions, columns.take()?, |row: PersonRow| {
-        row.person().map(|person| (person.0.id, person))
-    })?;
-    Ok(HydratedPost { post, author, mentions, media, marks })
-}
-
-/// Parses the JSON array `rows`, and returns its elements in the order of `ids`.
-fn in_order<I: Eq + Copy, R: DeserializeOwned, T>(
-    post: &Post,
-    ids: &[I],
-    rows: Option<String>,
-    parse: impl Fn(R) -> Result<(I, T)>,
-) -> Result<Vec<T>> {
-    let Some(rows) = rows else { return Ok(Vec::new()) };
-    let rows: Vec<R> =
-        serde_json::from_str(&rows).map_err(|error| Error::corrupt("posts", post.id, error))?;
-    let mut found = rows.into_iter().map(|row| parse(row).map(Some)).collect::<Result<Vec<_>>>()?;
-    let take = |id: &I| {
-        let at = found.iter_mut().find(|row| row.as_ref().is_some_and(|(found, _)| found == id));
-        at.and_then(Option::take).map(|(_, row)| row)
-    };
-    Ok(ids.iter().filter_map(take).collect())
-}
-
-/// A boolean in JSON: SQLite writes 0 or 1.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Flag {
-    Bool(bool),
-    Number(u8),
-}
-
-impl From<Flag> for bool {
-    fn from(flag: Flag) -> Self {
-        match flag {
-            Flag::Bool(value) => value,
-            Flag::Number(number) => number != 0,
-        }
-    }
-}
-
-#[derive(Deserialize)]
-struct PersonRow(Uuid, String, String, Option<String>, Flag, String, i32);
-
-impl PersonRow {
-    fn person(self) -> Result<(UserSummary, Relation)> {
-        let Self(id, username, display_name, avatar_key, is_private, status, relation) = self;
-        let is_private = is_private.into();
-        let summary = Summary { id, username, display_name, avatar_key, is_private, status };
-        Ok((summary.try_into()?, relation_of(relation)))
-    }
-}
-
-#[derive(Deserialize)]
-struct MediaRow(
-    Uuid,
-    Uuid,
-    String,
-    Flag,
-    Option<String>,
-    String,
-    Option<String>,
-    Variants,
-    Option<Uuid>,
-    Option<Uuid>,
-    Flag,
-    i64,
-    i64,
-);
-
-impl From<MediaRow> for media::Model {
-    fn from(row: MediaRow) -> Self {
-        let MediaRow(
-            id,
-            owner_id,
-            key,
-            is_public,
-            previous_key,
-            blurhash,
-            alt,
-            variants,
-            post_id,
-            message_id,
-            is_avatar,
-            created_at,
-            version,
-        ) = row;
-        let (is_public, is_avatar) = (is_public.into(), is_avatar.into());
-        Self {
-            id,
-            owner_id,
-            key,
-            is_public,
-            is_linked: is_public,
-            previous_key,
-            blurhash,
-            alt,
-            variants,
-            post_id,
-            message_id,
-            is_avatar,
-            created_at,
-            version,
-            deleted_at: None,
-        }
-    }
+fn bit(condition: &str, value: u8) -> String {
+    format!("CASE WHEN {condition} THEN {value} ELSE 0 END")
 }

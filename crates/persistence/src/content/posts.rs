@@ -4,10 +4,7 @@
 //! ([`lock_list`]), which is the order of the ids. Deleting a post marks it and hides it at once; a job then deletes its dependent rows in
 //! batches, and finally the post ([`Removed`]).
 
-use blegram_domain::{
-    PageRequest, Post, PostId, Timestamp, UserId, UserSummary, Visibility,
-    page::{Order, PageKeys},
-};
+use blegram_domain::{PageRequest, Post, PostId, Timestamp, UserId, UserSummary, Visibility, page::PageKeys};
 use sea_orm::{
     ColumnTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, Select, Set,
     prelude::Uuid, sea_query::Expr,
@@ -21,7 +18,7 @@ use crate::{
     hashtags, keyset,
     order::{self, List},
     post_hashtags, rows, search_index,
-    sql::{self, Values},
+    sql::{self},
     users,
 };
 
@@ -149,21 +146,6 @@ async fn update_count(tx: &Tx, id: PostId, count: Column, by: i64) -> Result<Opt
 /// Finds a post by id. Does not check who may see it.
 pub async fn find(conn: &impl Conn, id: PostId) -> Result<Option<Post>> {
     by_id(id).one(conn.inner()).await?.map(Post::try_from).transpose()
-}
-
-/// Lists the ids of public posts, the newest first.
-pub async fn list_public_ids(conn: &impl Conn, page: &PageRequest) -> Result<PageKeys> {
-    // The limit is part of the text. As a parameter, it makes PostgreSQL plan each execution anew, which takes longer than
-    // the execution: a plan for any limit looks expensive. Only here, because the same plan suits every page; where a
-    // list is of one account, the better plan depends on the account.
-    let window = page.window(Order::Descending);
-    let mut values = Values::default();
-    let bounds = keyset::bounds("id", &window, &mut values);
-    let (order, rows) = (keyset::direction(&window), window.rows);
-    let sql = format!(
-        "SELECT id FROM posts WHERE deleted_at IS NULL AND visibility = 'public'{bounds} ORDER BY id {order} LIMIT {rows}"
-    );
-    Ok(page.page_keys(sql::list(conn, sql, values).await?))
 }
 
 /// Lists the ids of the posts of `author`, the newest first: all, or only those with one visibility.

@@ -11,31 +11,38 @@ use sea_orm::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{count, timestamp};
+use super::{count, flag, timestamp};
 use crate::{Error, Result, sql};
 
 const TABLE: &str = "media";
 
-#[derive(Clone, Debug, DeriveEntityModel)]
+/// A post's images are also read from JSON arrays, in the order of the fields, without those that follow from the post.
+#[derive(Clone, Debug, DeriveEntityModel, Deserialize)]
 #[sea_orm(table_name = "media")]
 pub(crate) struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
     pub owner_id: Uuid,
     pub key: String,
+    #[serde(deserialize_with = "flag")]
     pub is_public: bool,
     /// Read by nodes of the previous version; always equal to `is_public`.
+    #[serde(skip)]
     pub is_linked: bool,
     pub previous_key: Option<String>,
     pub blurhash: String,
     pub alt: Option<String>,
     #[sea_orm(column_type = "JsonBinary")]
     pub variants: Variants,
+    #[serde(skip)]
     pub post_id: Option<Uuid>,
+    #[serde(skip)]
     pub message_id: Option<Uuid>,
+    #[serde(skip)]
     pub is_avatar: bool,
     pub created_at: i64,
     pub version: i64,
+    #[serde(skip)]
     pub deleted_at: Option<i64>,
 }
 

@@ -5,6 +5,7 @@ use blegram_domain::{
 use blegram_persistence::{
     hydration, posts,
     testing::{Backend, TestDatabase},
+    timelines,
 };
 use rstest_reuse::apply;
 
@@ -22,7 +23,7 @@ fn page(limit: i64, cursor: Option<String>, since: Option<PostId>) -> PageReques
 }
 
 async fn read(database: &TestDatabase, page: &PageRequest) -> PageKeys {
-    posts::list_public_ids(database.db(), page).await.unwrap()
+    timelines::list_public(database.db(), None, page).await.unwrap().page_keys
 }
 
 async fn five_posts(database: &TestDatabase) -> Vec<PostId> {

@@ -21,7 +21,7 @@ use sea_orm::prelude::Uuid;
 use crate::{both_databases, insert_user, new_post, now};
 
 /// 2,000 users with 10 posts each, one in four of them for followers only, and up-to-date statistics (`ANALYZE`).
-async fn crowd(backend: Backend) -> (TestDatabase, UserId) {
+pub(crate) async fn crowd(backend: Backend) -> (TestDatabase, UserId) {
     let database = TestDatabase::new(backend).await;
     let ann = insert_user(&database, "ann").await;
     let (series, id, json) = match backend {
@@ -118,7 +118,8 @@ async fn assert_plans(database: &TestDatabase, index: &str) {
     let statements = database.take_statements();
     assert!(!statements.is_empty());
     for statement in statements {
-        let plan = database.plan(&statement).await;
+        // The table of images is empty here.
+        let plan = database.plan(&statement).await.replace("Seq Scan on media", "");
         let is_good = plan.contains(index)
             && ![
                 "SCAN posts\n",
@@ -142,7 +143,7 @@ async fn assert_plans(database: &TestDatabase, index: &str) {
 async fn post_lists_use_an_index(#[case] backend: Backend) {
     let (database, ann) = crowd(backend).await;
     for page in pages() {
-        posts::list_public_ids(database.db(), &page).await.unwrap();
+        timelines::list_public(database.db(), None, &page).await.unwrap();
         assert_plans(&database, "posts_public_id").await;
         posts::list_ids_of_author(database.db(), ann, None, &page).await.unwrap();
         assert_plans(&database, "posts_author_id_id").await;
@@ -375,13 +376,13 @@ async fn home_timeline_uses_the_index_of_each_author(#[case] backend: Backend) {
     let first = UserId::from_uuid(Uuid::from_u128(1));
     for reader in [first, quiet] {
         for page in pages() {
-            timelines::list_home_ids(database.db(), reader, &page).await.unwrap();
+            timelines::list_home(database.db(), reader, &page).await.unwrap();
             for statement in database.take_statements() {
                 let plan = database.plan(&statement).await;
                 assert!(plan.contains("posts_author_id_id"), "{plan}");
                 // Only the newest posts of each author are sorted: SQLite leaves an author once the page is full of
                 // newer posts, PostgreSQL has a limit per author.
-                for bad in ["SCAN posts", "Seq Scan on posts", "MULTI-INDEX OR"] {
+                for bad in ["SCAN posts\n", "Seq Scan on posts", "MULTI-INDEX OR"] {
                     assert!(!plan.contains(bad), "{statement}\n{plan}");
                 }
             }

@@ -1,0 +1,127 @@
+//! A row of the statement of [`hydration`](super).
+
+use blegram_domain::{Media, Post, Relation, UserSummary, post::Marks};
+use sea_orm::prelude::Uuid;
+use serde::Deserialize;
+
+use super::HydratedPost;
+use crate::{
+    Result,
+    entity::{
+        flag,
+        media::{self, MediaIds},
+        post::{self, Hashtags, Mentions},
+        user::Summary,
+    },
+};
+
+/// A post with its author and its lists, in the order of the JSON array.
+#[derive(Debug, Deserialize)]
+pub(super) struct Row {
+    pub(super) id: Uuid,
+    author_id: Uuid,
+    text: String,
+    media: MediaIds,
+    hashtags: Hashtags,
+    mentions: Mentions,
+    visibility: String,
+    like_count: i64,
+    comment_count: i64,
+    created_at: i64,
+    edited_at: Option<i64>,
+    version: i64,
+    username: String,
+    display_name: String,
+    avatar_key: Option<String>,
+    #[serde(deserialize_with = "flag")]
+    is_private: bool,
+    status: String,
+    relation: u8,
+    marks: u8,
+    /// `None` if it has none, as below.
+    images: Option<Vec<media::Model>>,
+    people: Option<Vec<Person>>,
+}
+
+/// A mentioned account.
+#[derive(Debug, Deserialize)]
+struct Person {
+    id: Uuid,
+    username: String,
+    display_name: String,
+    avatar_key: Option<String>,
+    #[serde(deserialize_with = "flag")]
+    is_private: bool,
+    status: String,
+    relation: u8,
+}
+
+impl Row {
+    pub(super) fn hydrated(self, has_viewer: bool) -> Result<HydratedPost> {
+        let author = Person {
+            id: self.author_id,
+            username: self.username,
+            display_name: self.display_name,
+            avatar_key: self.avatar_key,
+            is_private: self.is_private,
+            status: self.status,
+            relation: self.relation,
+        };
+        let post = post::Model {
+            id: self.id,
+            author_id: self.author_id,
+            text: self.text,
+            media: self.media,
+            hashtags: self.hashtags,
+            mentions: self.mentions,
+            visibility: self.visibility,
+            like_count: self.like_count,
+            comment_count: self.comment_count,
+            created_at: self.created_at,
+            edited_at: self.edited_at,
+            version: self.version,
+            deleted_at: None,
+        };
+        let post = Post::try_from(post)?;
+        let post_id = Some(self.id);
+        let images = self.images.into_iter().flatten();
+        let images = images.map(|image| Media::try_from(media::Model { post_id, ..image }));
+        let media = in_order(&post.media, images, |image| image.id)?;
+        let people = self.people.into_iter().flatten().map(Person::summary);
+        let mentions = in_order(&post.mentions, people, |(person, _)| person.id)?;
+        let marks =
+            has_viewer.then_some(Marks { liked: self.marks & 1 != 0, bookmarked: self.marks & 2 != 0 });
+        Ok(HydratedPost { author: author.summary()?, post, mentions, media, marks })
+    }
+}
+
+impl Person {
+    fn summary(self) -> Result<(UserSummary, Relation)> {
+        let Self { id, username, display_name, avatar_key, is_private, status, relation } = self;
+        let summary = Summary { id, username, display_name, avatar_key, is_private, status };
+        let relation = Relation {
+            following: relation & 1 != 0,
+            blocking: relation & 8 != 0,
+            blocked_by: relation & 16 != 0,
+            muting: relation & 32 != 0,
+            ..Relation::default()
+        };
+        Ok((summary.try_into()?, relation))
+    }
+}
+
+/// The items of `ids`, in that order.
+fn in_order<I: Eq + Copy, T>(
+    ids: &[I],
+    items: impl Iterator<Item = Result<T>>,
+    id_of: impl Fn(&T) -> I,
+) -> Result<Vec<T>> {
+    let mut items = items.map(|item| item.map(Some)).collect::<Result<Vec<_>>>()?;
+    let take = |id: &I| {
+        items
+            .iter_mut()
+            .find(|item| item.as_ref().is_some_and(|item| id_of(item) == *id))
+            .and_then(Option::take)
+    };
+    Ok(ids.iter().filter_map(take).collect())
+}

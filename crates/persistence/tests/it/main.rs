@@ -17,6 +17,7 @@ mod posts;
 mod relations;
 mod search;
 mod sessions;
+mod timelines;
 
 use blegram_domain::{DisplayName, Hashtag, Post, PostId, Timestamp, UserId, Username, Visibility};
 use blegram_persistence::{

@@ -149,15 +149,24 @@ pub(crate) async fn lock(tx: &Tx, lists: &[List], now: Timestamp) -> Result<()> 
 /// Like [`lock`], without reading the newest ids: for [`insert`], and for callers that lock many lists before they insert
 /// into each.
 pub(crate) async fn lock_only(tx: &Tx, lists: &[List]) -> Result<()> {
+    let mut values = Values::default();
+    let Some(locks) = locks(tx, lists, &mut values) else { return Ok(()) };
+    sql::execute(tx, format!("SELECT {locks}"), values).await.map(drop)
+}
+
+/// The SQL expression that locks `lists`; `None` if there is nothing to lock. In the `RETURNING` of an update of one row,
+/// it locks them after that row, without a statement of its own.
+pub(crate) fn locks(tx: &Tx, lists: &[List], values: &mut Values) -> Option<String> {
     if !sql::is_postgres(tx) || lists.is_empty() {
-        return Ok(());
+        return None;
     }
-    // Sorted by key to avoid deadlocks. The seed 1 separates these advisory locks from those on relations (seed 0).
-    const SQL: &str = "SELECT pg_advisory_xact_lock(key) FROM \
-        (SELECT DISTINCT hashtextextended(name, 1) AS key FROM unnest($1::text[]) AS name ORDER BY 1) AS keys";
     let names: Vec<String> = lists.iter().map(|list| format!("\"{}\"", list.name())).collect();
-    let names = format!("{{{}}}", names.join(","));
-    sql::execute(tx, SQL, [names.into()]).await.map(drop)
+    let names = values.bind(format!("{{{}}}", names.join(",")));
+    // Sorted by key to avoid deadlocks. The seed 1 separates these advisory locks from those on relations (seed 0).
+    Some(format!(
+        "(SELECT count(pg_advisory_xact_lock(key)) FROM \
+           (SELECT DISTINCT hashtextextended(name, 1) AS key FROM unnest({names}::text[]) AS name ORDER BY 1) AS keys)"
+    ))
 }
 
 /// Makes ids generated from now on larger than all ids in the locked lists. A separate statement: one that waits for

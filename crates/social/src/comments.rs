@@ -6,7 +6,8 @@ use blegram_domain::{
     version::Precondition,
 };
 use blegram_persistence::{
-    Conn, Tx, comments, jobs, notifications, posts, relations, revisions::RevisionSubject, users,
+    Conn, Tx, comments, hydration::PostForActor, jobs, notifications, posts, relations,
+    revisions::RevisionSubject, users,
 };
 
 use crate::{
@@ -54,8 +55,8 @@ impl Social {
     ) -> Result<CommentView> {
         let now = self.clock.now();
         let tx = self.db.write().await?;
-        let author = self.lock_actor_shared(&tx, actor).await?;
-        let (post, post_author) = lock_visible(&tx, actor, post).await?;
+        let PostForActor { post, author: (post_author, _), actor: author } =
+            lock_visible(&tx, actor, post).await?;
         let parent = match parent {
             Some(id) => Some(lock_parent(&tx, actor, post.id, id).await?),
             None => None,
@@ -65,7 +66,10 @@ impl Social {
         lock_accounts_shared(&tx, parent_author).await?;
         let thread = parent.as_ref().map(Comment::thread);
         let missing = if parent.is_some() { Error::ParentNotFound } else { Error::PostNotFound };
-        let post = comments::count_new(&tx, post.id, thread).await?.ok_or(missing)?;
+        let mentions: Vec<UserId> = mentioned.iter().map(|user| user.id).collect();
+        let recipients = mentions.iter().copied().chain(parent_author).chain([post.author]);
+        let counted = comments::count_new(&tx, (post.id, thread), actor, recipients).await?;
+        let post = counted.ok_or(missing)?;
         let mut comment = Comment {
             // A placeholder until the comment is inserted.
             id: CommentId::generate(now),
@@ -73,7 +77,7 @@ impl Social {
             parent: thread,
             author: Some(actor),
             text: input.text.into(),
-            mentions: mentioned.iter().map(|user| user.id).collect(),
+            mentions,
             like_count: 0,
             reply_count: 0,
             created_at: now,
@@ -94,7 +98,7 @@ impl Social {
                 notices.push(Notice::about_comment(recipient, kind, actor, (post.id, comment.id)));
             }
         }
-        let added = notifications::insert(&tx, &notices, now).await?;
+        let added = notifications::insert_locked(&tx, &notices, now).await?;
         let view = CommentView { comment, author: Some(author), mentions: mentioned, liked: None };
         let counts = Event::counts(&post);
         let created = Event::CommentCreated { comment: view.clone(), post, post_author };

@@ -1,8 +1,8 @@
 //! Liking posts and comments.
 
-use blegram_domain::{CommentId, Notice, NoticeKind, Page, PageRequest, PostId, Timestamp, UserId};
+use blegram_domain::{CommentId, Notice, NoticeKind, Page, PageRequest, PostId, UserId};
 use blegram_persistence::{
-    Inserted, Tx,
+    Inserted,
     likes::{self, LikeTarget},
     notifications,
 };
@@ -31,11 +31,15 @@ impl Social {
     pub async fn like_post(&self, actor: UserId, id: PostId) -> Result<LikeState> {
         let now = self.clock.now();
         let tx = self.db.write().await?;
-        let (post, _) = lock_visible(&tx, actor, id).await?;
+        let post = lock_visible(&tx, actor, id).await?.post;
         let notice = Notice::about_post(post.author, NoticeKind::PostLike, actor, id);
-        let liked = likes::insert_post_like(&tx, actor, id, now).await?;
+        let liked = likes::insert_post_like(&tx, actor, (id, post.author), now).await?;
         let (inserted, post) = liked.ok_or(Error::PostNotFound)?;
-        let added = notify_once(&tx, inserted, notice, now).await?;
+        // A like that existed already has notified its recipient.
+        let added = match inserted {
+            Inserted::New => notifications::insert_locked(&tx, &[notice], now).await?,
+            Inserted::Existing => Notifications::new(),
+        };
         let counts = (inserted == Inserted::New).then(|| Event::counts(&post));
         self.commit(tx, counts.into_iter().chain(notified(added))).await?;
         Ok(LikeState { liked: true, like_count: post.like_count })
@@ -72,7 +76,11 @@ impl Social {
         lock_accounts_shared(&tx, [actor, author]).await?;
         let liked = likes::insert_comment_like(&tx, actor, id, now).await?;
         let (inserted, comment) = liked.ok_or(Error::CommentNotFound)?;
-        let added = notify_once(&tx, inserted, notice, now).await?;
+        // A like that existed already has notified its recipient.
+        let added = match inserted {
+            Inserted::New => notifications::insert(&tx, &[notice], now).await?,
+            Inserted::Existing => Notifications::new(),
+        };
         self.commit(tx, notified(added)).await?;
         Ok(LikeState { liked: true, like_count: comment.like_count })
     }
@@ -135,13 +143,5 @@ impl Social {
         let listed = likes::list_likers(&self.db, liked, page).await?;
         let users = self.view_users(viewer, &listed.targets).await?;
         Ok(listed.page_keys.into_page(users))
-    }
-}
-
-/// Notifies of a new like. A like that existed already has notified its recipient.
-async fn notify_once(tx: &Tx, inserted: Inserted, notice: Notice, now: Timestamp) -> Result<Notifications> {
-    match inserted {
-        Inserted::New => Ok(notifications::insert(tx, &[notice], now).await?),
-        Inserted::Existing => Ok(Notifications::new()),
     }
 }

@@ -9,7 +9,11 @@ use blegram_domain::{
     post::Marks,
     version::Precondition,
 };
-use blegram_persistence::{Conn, Tx, hydration, jobs, notifications, posts, relations, users};
+use blegram_persistence::{
+    Conn, Tx,
+    hydration::{self, PostForActor},
+    jobs, notifications, posts, relations, users,
+};
 
 use crate::{
     Error, Event, PostView, Result, Social,
@@ -79,7 +83,7 @@ impl Social {
         posts::insert(&tx, &mut post, now).await?;
         notices.iter_mut().for_each(|notice| notice.post = Some(post.id));
         media::use_in_post(&tx, &images, &post).await?;
-        let added = notifications::insert(&tx, &notices, now).await?;
+        let added = notifications::insert_locked(&tx, &notices, now).await?;
         let view = PostView { post, author, media: images, mentions: mentioned, viewer: None };
         let created = Event::PostCreated(view.clone());
         self.commit(tx, [created].into_iter().chain(notified(added))).await?;
@@ -131,13 +135,7 @@ pub(crate) async fn find_visible(
     viewer: Option<UserId>,
     id: PostId,
 ) -> Result<(Post, UserSummary)> {
-    visible(hydration::find_post(conn, viewer, id).await?, viewer)
-}
-
-fn visible(
-    found: Option<(Post, UserSummary, Relation)>,
-    viewer: Option<UserId>,
-) -> Result<(Post, UserSummary)> {
+    let found = hydration::find_post(conn, viewer, id).await?;
     let visible = found.filter(|(post, author, relation)| post.is_visible_to(viewer, author, *relation));
     let (post, author, _) = visible.ok_or(Error::PostNotFound)?;
     Ok((post, author))
@@ -145,9 +143,20 @@ fn visible(
 
 /// A post that `actor` may see and acts on. Locks the relation, so that the author cannot block the actor until the
 /// transaction ends, and both accounts, as [`lock_accounts_shared`] does.
-pub(crate) async fn lock_visible(tx: &Tx, actor: UserId, id: PostId) -> Result<(Post, UserSummary)> {
+///
+/// # Errors
+/// [`Error::PostNotFound`]; [`Error::UserNotFound`] if the actor's account is not active.
+pub(crate) async fn lock_visible(tx: &Tx, actor: UserId, id: PostId) -> Result<PostForActor> {
     relations::lock_shared_with_author(tx, actor, id).await?;
-    visible(hydration::find_post_and_lock_accounts(tx, actor, id).await?, Some(actor))
+    let found = hydration::find_post_and_lock_accounts(tx, actor, id).await?.ok_or(Error::PostNotFound)?;
+    let (author, relation) = &found.author;
+    if !found.actor.is_visible(Relation::default()) {
+        return Err(Error::UserNotFound);
+    }
+    if !found.post.is_visible_to(Some(actor), author, *relation) {
+        return Err(Error::PostNotFound);
+    }
+    Ok(found)
 }
 
 /// Resolves mentions to accounts: for each mention, the longest name that exists. Lists an account once, and leaves out

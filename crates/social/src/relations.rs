@@ -292,7 +292,7 @@ async fn accept_some(
     let notices = std::mem::take(&mut all.notices);
     notifications::lock(tx, notices.iter().map(|notice| notice.recipient)).await?;
     for some in notices.chunks(CHUNK) {
-        all.added.extend(notifications::insert(tx, some, now).await?);
+        all.added.extend(notifications::insert_locked(tx, some, now).await?);
     }
     let is_more = !follow_requests::list_oldest(tx, user, 1).await?.is_empty();
     Ok((all, is_more))

@@ -23,16 +23,22 @@ use crate::{
         post::{Mentions, Removed},
         revision,
     },
-    keyset,
+    keyset, notifications,
     order::{self, List},
     posts, rows, sql,
 };
 
 /// Counts a new comment for its post and its thread, and returns the post with its new count. Returns `None` if the post
 /// or the thread does not exist; the caller must then roll the transaction back. The updated counts lock the list of
-/// comments until the transaction ends, so ids are in the order in which comments become visible.
-pub async fn count_new(tx: &Tx, post: PostId, parent: Option<CommentId>) -> Result<Option<Post>> {
-    count(tx, (post, parent), 1).await
+/// comments until the transaction ends, so ids are in the order in which comments become visible. Then locks the
+/// notifications of `recipients` except the author `by`, for [`notifications::insert_locked`].
+pub async fn count_new(
+    tx: &Tx,
+    (post, parent): (PostId, Option<CommentId>),
+    by: UserId,
+    recipients: impl IntoIterator<Item = UserId>,
+) -> Result<Option<Post>> {
+    count(tx, (post, parent), 1, &notifications::lists_of_others(by, recipients)).await
 }
 
 /// Inserts a comment that [`count_new`] has counted, with a new id.
@@ -125,7 +131,7 @@ pub async fn update(tx: &Tx, comment: &Comment) -> Result<()> {
 /// Turns a locked comment into a tombstone without content, and subtracts it from the counts of its post and its
 /// thread. A job deletes the rows that depend on it.
 pub async fn update_deleted(tx: &Tx, comment: &Comment, now: Timestamp) -> Result<()> {
-    count(tx, (comment.post, comment.parent), -1).await?;
+    count(tx, (comment.post, comment.parent), -1, &[]).await?;
     Entity::update_many()
         .col_expr(Column::AuthorId, Expr::value(Option::<Uuid>::None))
         .col_expr(Column::Text, "".into())
@@ -147,15 +153,21 @@ pub(crate) async fn update_like_count(tx: &Tx, id: CommentId, by: i64) -> Result
     update.exec_with_returning(tx.inner()).await?.pop().map(Comment::try_from).transpose()
 }
 
-/// Adds `by` to the comment count of the post and then to the reply count of the thread, and returns the post; `None` if
-/// one of them does not exist.
-async fn count(tx: &Tx, (post, parent): (PostId, Option<CommentId>), by: i64) -> Result<Option<Post>> {
-    let Some(post) = posts::update_comment_count(tx, post, by).await? else { return Ok(None) };
-    let Some(parent) = parent else { return Ok(Some(post)) };
+/// Adds `by` to the comment count of the post and then to the reply count of the thread, and then locks `lists`. Returns
+/// the post; `None` if one of them does not exist.
+async fn count(
+    tx: &Tx,
+    (post, parent): (PostId, Option<CommentId>),
+    by: i64,
+    lists: &[List],
+) -> Result<Option<Post>> {
+    let Some(parent) = parent else { return posts::update_comment_count(tx, post, by, lists).await };
+    let Some(post) = posts::update_comment_count(tx, post, by, &[]).await? else { return Ok(None) };
     let update = Entity::update_many()
         .col_expr(Column::ReplyCount, Expr::col(Column::ReplyCount).add(by))
         .filter(Column::Id.eq(parent.as_uuid()));
     let is_counted = update.exec(tx.inner()).await?.rows_affected == 1;
+    order::lock_only(tx, lists).await?;
     Ok(is_counted.then_some(post))
 }
 

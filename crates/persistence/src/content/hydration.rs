@@ -102,36 +102,40 @@ pub async fn find_post(
     let posts = by_id(id, &mut values);
     let viewer = bind(viewer, &mut values);
     let sql = select(sql::backend(conn), viewer.as_deref(), &posts, WITHOUT_LISTS);
-    find(conn, sql, values).await
+    let post = rows(conn, sql, values).await?.pop().map(|row| row.hydrated(false)).transpose()?;
+    Ok(post.map(|HydratedPost { post, author: (author, relation), .. }| (post, author, relation)))
 }
 
-/// Like [`find_post`], and locks the account rows of its author and of `actor` like [`users::lock_shared`].
+/// A post that an account acts on, for example likes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PostForActor {
+    /// The post.
+    pub post: Post,
+    /// Its author, and the relation of the actor to them, as in [`HydratedPost`].
+    pub author: (UserSummary, Relation),
+    /// The account that acts.
+    pub actor: UserSummary,
+}
+
+/// Like [`find_post`], and locks the account rows of its author and of `actor` like [`users::lock_shared`]. `None` also if
+/// there is no such actor.
 ///
 /// [`users::lock_shared`]: crate::users::lock_shared
-pub async fn find_post_and_lock_accounts(
-    tx: &Tx,
-    actor: UserId,
-    id: PostId,
-) -> Result<Option<(Post, UserSummary, Relation)>> {
+pub async fn find_post_and_lock_accounts(tx: &Tx, actor: UserId, id: PostId) -> Result<Option<PostForActor>> {
+    let backend = sql::backend(tx);
+    let Dialect { uuid, array, .. } = Dialect::of(backend);
     let mut values = Values::default();
     let posts = by_id(id, &mut values);
     let actor = values.bind(actor.as_uuid());
-    let sql = select(sql::backend(tx), Some(&actor), &posts, WITHOUT_LISTS);
-    let lock = match sql::is_postgres(tx) {
-        true => format!(" JOIN users AS actor ON actor.id = {actor} FOR KEY SHARE OF author, actor"),
-        false => String::new(),
-    };
-    find(tx, sql + &lock, values).await
-}
-
-async fn find(
-    conn: &impl Conn,
-    sql: String,
-    values: Values,
-) -> Result<Option<(Post, UserSummary, Relation)>> {
-    let row = rows(conn, sql, values).await?.pop();
-    let hydrated = row.map(|row| row.hydrated(false)).transpose()?;
-    Ok(hydrated.map(|HydratedPost { post, author: (author, relation), .. }| (post, author, relation)))
+    let columns = format!(
+        "{WITHOUT_LISTS}, {array}({}, actor.username, actor.display_name, actor.avatar_key, \
+         CAST(actor.is_private AS INTEGER), actor.status, 0)",
+        uuid.replace("{}", "actor.id")
+    );
+    let sql = select(backend, Some(&actor), &posts, &columns);
+    let lock = if sql::is_postgres(tx) { " FOR KEY SHARE OF author, actor" } else { "" };
+    let sql = format!("{sql} JOIN users AS actor ON actor.id = {actor}{lock}");
+    rows(tx, sql, values).await?.pop().map(Row::for_actor).transpose()
 }
 
 /// Reads the posts that the SQL `posts` selects, with their lists.

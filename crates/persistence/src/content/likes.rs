@@ -12,7 +12,7 @@ use crate::{
         pair::{comment_like, post_like},
         post::Removed,
     },
-    keyset,
+    keyset, notifications,
     order::{self, List},
     posts, rows,
 };
@@ -28,12 +28,13 @@ pub enum LikeTarget {
 
 /// Inserts the like of a post by `by`, counts it, and returns the post with its new count. Relies on the unique index on
 /// the pair. Locks the list of the post's likers and the list of what `by` likes until the transaction ends, so that both
-/// lists are in the order in which likes become visible. Returns `None` if the post was deleted meanwhile; the caller must
-/// then roll the transaction back.
+/// lists are in the order in which likes become visible. If the like is new, also locks the notifications of the post's
+/// `author`, for [`notifications::insert_locked`]. Returns `None` if the post was deleted meanwhile; the caller must then
+/// roll the transaction back.
 pub async fn insert_post_like(
     tx: &Tx,
     by: UserId,
-    post: PostId,
+    (post, author): (PostId, UserId),
     now: Timestamp,
 ) -> Result<Option<(Inserted, Post)>> {
     let (user_id, post_id) = (by.as_uuid(), post.as_uuid());
@@ -43,7 +44,10 @@ pub async fn insert_post_like(
     let inserted =
         order::insert(tx, &lists, now, |id| post_like::Model { id, user_id, post_id }, None).await?;
     let (inserted, post) = match inserted {
-        Some(_) => (Inserted::New, posts::update_like_count(tx, post, 1).await?),
+        Some(_) => {
+            let notified = notifications::lists_of_others(by, [author]);
+            (Inserted::New, posts::update_like_count(tx, post, 1, &notified).await?)
+        }
         None => (Inserted::Existing, posts::find(tx, post).await?),
     };
     Ok(post.map(|post| (inserted, post)))
@@ -76,7 +80,7 @@ pub async fn delete_post_like(tx: &Tx, by: UserId, post: PostId) -> Result<Optio
     let pair = Column::UserId.eq(by.as_uuid()).and(Column::PostId.eq(post.as_uuid()));
     match rows::delete::<Entity>(tx, pair).await? {
         0 => Ok(None),
-        _ => posts::update_like_count(tx, post, -1).await,
+        _ => posts::update_like_count(tx, post, -1, &[]).await,
     }
 }
 

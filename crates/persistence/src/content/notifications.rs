@@ -34,13 +34,21 @@ use crate::{
 /// Inserts notifications about actions of one actor. Skips recipients who were notified of the same before, who mute
 /// the actor, or who are the actor. Returns the recipients and ids of the new notifications.
 pub async fn insert(tx: &Tx, notices: &[Notice], now: Timestamp) -> Result<Vec<(UserId, NotificationId)>> {
-    let notices: Vec<&Notice> = notices.iter().filter(|notice| notice.recipient != notice.actor).collect();
+    // The last lock of a transaction, except that on the list of posts.
+    lock(tx, of_others(notices).map(|notice| notice.recipient)).await?;
+    insert_locked(tx, notices, now).await
+}
+
+/// Like [`insert`], if the notifications of the recipients are locked ([`lock`]).
+pub async fn insert_locked(
+    tx: &Tx,
+    notices: &[Notice],
+    now: Timestamp,
+) -> Result<Vec<(UserId, NotificationId)>> {
+    let notices: Vec<&Notice> = of_others(notices).collect();
     if notices.is_empty() {
         return Ok(Vec::new());
     }
-    // The last lock of a transaction, except that on the list of posts.
-    let lists = lists(notices.iter().map(|notice| notice.recipient));
-    order::lock_only(tx, &lists).await?;
     let mut inserted = Vec::new();
     if sql::is_postgres(tx) {
         // As in `order::insert`. The condition is per row: some may be inserted.
@@ -51,10 +59,16 @@ pub async fn insert(tx: &Tx, notices: &[Notice], now: Timestamp) -> Result<Vec<(
             return Ok(inserted);
         }
     }
+    let lists = lists(notices.iter().map(|notice| notice.recipient));
     order::follow_newest(tx, &lists, now).await?;
     // Those that were inserted above conflict with themselves.
     inserted.extend(insert_if(tx, &notices, now, "true").await?);
     Ok(inserted)
+}
+
+/// Nobody is notified of what they do.
+fn of_others(notices: &[Notice]) -> impl Iterator<Item = &Notice> {
+    notices.iter().filter(|notice| notice.recipient != notice.actor)
 }
 
 /// Inserts those of `notices` that meet the SQL `condition`, with new ids.
@@ -77,10 +91,14 @@ async fn insert_if(
     Ok(ids_of(sql::list(tx, sql, values).await?))
 }
 
-/// Locks the notifications of `recipients` until the transaction ends. [`insert`] does this itself; call it earlier to
-/// lock something afterwards for which other transactions should not have to wait long.
+/// Locks the notifications of `recipients` until the transaction ends, for [`insert_locked`].
 pub async fn lock(tx: &Tx, recipients: impl IntoIterator<Item = UserId>) -> Result<()> {
     order::lock_only(tx, &lists(recipients)).await
+}
+
+/// The lists of notifications that an action of `actor` may insert into.
+pub(crate) fn lists_of_others(actor: UserId, recipients: impl IntoIterator<Item = UserId>) -> Vec<List> {
+    lists(recipients.into_iter().filter(|recipient| *recipient != actor))
 }
 
 fn lists(recipients: impl IntoIterator<Item = UserId>) -> Vec<List> {

@@ -6,8 +6,8 @@
 
 use blegram_domain::{PageRequest, Post, PostId, Timestamp, UserId, UserSummary, Visibility, page::PageKeys};
 use sea_orm::{
-    ColumnTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, Select, Set,
-    prelude::Uuid, sea_query::Expr,
+    ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, Set, prelude::Uuid,
+    sea_query::Expr,
 };
 
 pub use crate::entity::post::Removed;
@@ -18,7 +18,7 @@ use crate::{
     hashtags, keyset,
     order::{self, List},
     post_hashtags, rows, search_index,
-    sql::{self},
+    sql::{self, Values},
     users,
 };
 
@@ -125,22 +125,30 @@ pub async fn delete(tx: &Tx, posts: Removed, max: u64) -> Result<u64> {
     rows::delete_some::<Entity>(tx, Column::Id, Column::Id.in_subquery(posts.ids()), max).await
 }
 
-/// Adds `by` to the like count of a post, and returns the post; `None` if it does not exist or is deleted.
-pub(crate) async fn update_like_count(tx: &Tx, id: PostId, by: i64) -> Result<Option<Post>> {
-    update_count(tx, id, Column::LikeCount, by).await
+/// Adds `by` to the like count of a post, and then locks `lists`. Returns the post; `None` if it does not exist or is
+/// deleted.
+pub(crate) async fn update_like_count(tx: &Tx, id: PostId, by: i64, lists: &[List]) -> Result<Option<Post>> {
+    update_count(tx, id, "like_count", by, lists).await
 }
 
 /// Like [`update_like_count`], for the comment count.
-pub(crate) async fn update_comment_count(tx: &Tx, id: PostId, by: i64) -> Result<Option<Post>> {
-    update_count(tx, id, Column::CommentCount, by).await
+pub(crate) async fn update_comment_count(
+    tx: &Tx,
+    id: PostId,
+    by: i64,
+    lists: &[List],
+) -> Result<Option<Post>> {
+    update_count(tx, id, "comment_count", by, lists).await
 }
 
-async fn update_count(tx: &Tx, id: PostId, count: Column, by: i64) -> Result<Option<Post>> {
-    let update = Entity::update_many()
-        .col_expr(count, Expr::col(count).add(by))
-        .filter(Column::Id.eq(id.as_uuid()))
-        .filter(Column::DeletedAt.is_null());
-    update.exec_with_returning(tx.inner()).await?.pop().map(Post::try_from).transpose()
+async fn update_count(tx: &Tx, id: PostId, count: &str, by: i64, lists: &[List]) -> Result<Option<Post>> {
+    let mut values = Values::from([id.as_uuid().into()]);
+    let locks = order::locks(tx, lists, &mut values).map(|locks| format!(", {locks}")).unwrap_or_default();
+    let sql = format!(
+        "UPDATE posts SET {count} = {count} + ({by}) WHERE id = $1 AND deleted_at IS NULL RETURNING *{locks}"
+    );
+    let updated: Vec<Model> = sql::list_named(tx, sql, values).await?;
+    updated.into_iter().next().map(Post::try_from).transpose()
 }
 
 /// Finds a post by id. Does not check who may see it.

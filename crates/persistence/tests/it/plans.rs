@@ -339,7 +339,7 @@ async fn newer_rows_are_found_by_index() {
     let tx = database.db().write().await.unwrap();
     let post = PostId::from_uuid(Uuid::from_u128(7));
     posts::insert(&tx, &mut new_post(ann, "new"), now()).await.unwrap();
-    likes::insert_post_like(&tx, ann, post, now()).await.unwrap();
+    likes::insert_post_like(&tx, ann, (post, ann), now()).await.unwrap();
     let parent = CommentId::from_uuid(Uuid::from_u128(7));
     for parent in [None, Some(parent)] {
         let mut comment = Comment {

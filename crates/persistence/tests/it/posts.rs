@@ -34,7 +34,7 @@ async fn concurrent_likes_count_once_per_user(#[case] backend: Backend) {
         let by = if n % 2 == 0 { ann } else { insert_user(&database, &format!("user{n}")).await };
         likes.spawn(async move {
             let tx = db.write().await.unwrap();
-            let inserted = likes::insert_post_like(&tx, by, post, now()).await.unwrap();
+            let inserted = likes::insert_post_like(&tx, by, (post, ann), now()).await.unwrap();
             tx.commit().await.unwrap();
             inserted.is_some_and(|(inserted, _)| inserted == Inserted::New)
         });
@@ -54,7 +54,7 @@ async fn deleted_post_cannot_be_liked(#[case] backend: Backend) {
     let author = users::find(database.db(), ann).await.unwrap().unwrap().summary;
     let tx = database.db().write().await.unwrap();
     posts::update_deleted(&tx, &post, &author, now()).await.unwrap();
-    let inserted = likes::insert_post_like(&tx, ann, post.id, now()).await.unwrap();
+    let inserted = likes::insert_post_like(&tx, ann, (post.id, ann), now()).await.unwrap();
     assert_eq!(inserted, None);
     tx.commit().await.unwrap();
     assert!(posts::find(database.db(), post.id).await.unwrap().is_none());

@@ -4,9 +4,9 @@ use blegram_domain::{Media, Post, Relation, UserSummary, post::Marks};
 use sea_orm::prelude::Uuid;
 use serde::Deserialize;
 
-use super::HydratedPost;
+use super::{HydratedPost, PostForActor};
 use crate::{
-    Result,
+    Error, Result,
     entity::{
         flag,
         media::{self, MediaIds},
@@ -41,6 +41,9 @@ pub(super) struct Row {
     /// `None` if it has none, as below.
     images: Option<Vec<media::Model>>,
     people: Option<Vec<Person>>,
+    /// Only if the statement reads it.
+    #[serde(default)]
+    actor: Option<Person>,
 }
 
 /// A mentioned account.
@@ -92,6 +95,14 @@ impl Row {
         let marks =
             has_viewer.then_some(Marks { liked: self.marks & 1 != 0, bookmarked: self.marks & 2 != 0 });
         Ok(HydratedPost { author: author.summary()?, post, mentions, media, marks })
+    }
+}
+
+impl Row {
+    pub(super) fn for_actor(mut self) -> Result<PostForActor> {
+        let actor = self.actor.take().ok_or_else(|| Error::corrupt("posts", self.id, "no actor"))?;
+        let HydratedPost { post, author, .. } = self.hydrated(false)?;
+        Ok(PostForActor { post, author, actor: actor.summary()?.0 })
     }
 }
 

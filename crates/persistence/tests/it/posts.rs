@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-use blegram_domain::{Post, PostId, Visibility};
+use blegram_domain::{CommentId, Post, PostId, Visibility};
 use blegram_persistence::{
-    Error, Inserted, likes, posts,
-    testing::{Backend, TestDatabase},
+    Error, Inserted, comments, likes, posts,
+    testing::{Backend, TestDatabase, execute},
     users,
 };
 use rstest_reuse::apply;
@@ -86,4 +86,38 @@ async fn post_after_a_newer_one_is_above_it_and_is_searchable() {
     let post = insert_post(&database, new_post(ann, "later")).await;
     assert!(post.id > ahead);
     assert_eq!((database.count("posts").await, database.count("post_search").await), (2, 1));
+}
+
+/// Ids of notifications are in commit order, so two transactions that notify one account wait for each other.
+#[tokio::test]
+async fn new_likes_and_comments_lock_the_notifications_of_their_recipients() {
+    let database = TestDatabase::new(Backend::Postgres).await;
+    let mut people = Vec::new();
+    for name in ["ann", "bob", "carol"] {
+        people.push(insert_user(&database, name).await);
+    }
+    let (ann, bob, carol) = (people[0], people[1], people[2]);
+    let mut ids = Vec::new();
+    for text in ["first", "second", "third"] {
+        ids.push(insert_post(&database, new_post(ann, text)).await.id);
+    }
+    let begin = async || {
+        let tx = database.db().write().await.unwrap();
+        execute(&tx, "SET LOCAL lock_timeout = '50ms'").await.unwrap();
+        tx
+    };
+    let first = begin().await;
+    likes::insert_post_like(&first, bob, (ids[0], ann), now()).await.unwrap();
+
+    let like = likes::insert_post_like(&begin().await, carol, (ids[1], ann), now()).await;
+    assert!(like.unwrap_err().is_transient());
+    for parent in [None, Some(CommentId::generate(now()))] {
+        let comment = comments::count_new(&begin().await, (ids[1], parent), carol, [ann]).await;
+        assert!(comment.unwrap_err().is_transient(), "{parent:?}");
+    }
+    // Nobody is notified of what they do.
+    let own = likes::insert_post_like(&begin().await, ann, (ids[1], ann), now()).await.unwrap();
+    assert!(own.is_some_and(|(inserted, _)| inserted == Inserted::New));
+    let own = comments::count_new(&begin().await, (ids[2], None), carol, [carol]).await.unwrap();
+    assert_eq!(own.map(|post| post.comment_count), Some(1));
 }

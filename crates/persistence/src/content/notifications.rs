@@ -66,7 +66,7 @@ pub async fn insert_locked(
     Ok(inserted)
 }
 
-/// Nobody is notified of what they do.
+/// An actor is not notified of an action of their own.
 fn of_others(notices: &[Notice]) -> impl Iterator<Item = &Notice> {
     notices.iter().filter(|notice| notice.recipient != notice.actor)
 }

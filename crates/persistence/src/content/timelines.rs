@@ -44,7 +44,7 @@ impl Gate {
 /// achieve that. SQLite iterates over a list of authors (an `OR` for the user's own posts would make it read all
 /// posts); PostgreSQL reads the newest posts of each author (`LATERAL`) and merges them.
 ///
-/// For a user who follows [`MANY`] accounts, the [`RECENT`] newest posts of all accounts often fill the page. If not,
+/// For a user who follows a thousand accounts, the newest posts of all accounts often fill the page. If not,
 /// the lookups follow, in the same statement.
 pub async fn list_home(conn: &impl Conn, user: UserId, page: &PageRequest) -> Result<HydratedPage> {
     let backend = sql::backend(conn);

@@ -115,7 +115,7 @@ async fn new_likes_and_comments_lock_the_notifications_of_their_recipients() {
         let comment = comments::count_new(&begin().await, (ids[1], parent), carol, [ann]).await;
         assert!(comment.unwrap_err().is_transient(), "{parent:?}");
     }
-    // Nobody is notified of what they do.
+    // Actors are not notified of their own actions.
     let own = likes::insert_post_like(&begin().await, ann, (ids[1], ann), now()).await.unwrap();
     assert!(own.is_some_and(|(inserted, _)| inserted == Inserted::New));
     let own = comments::count_new(&begin().await, (ids[2], None), carol, [carol]).await.unwrap();

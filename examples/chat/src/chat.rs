@@ -46,7 +46,7 @@ impl Chat {
         }
     }
 
-    /// Runs to the end: that of the input, once everything is stored and shown, or that of the session.
+    /// Follows the conversation to the end: that of the input, once everything is stored and shown, or that of the session.
     pub(crate) async fn run(self, mut updates: Updates, lines: mpsc::Receiver<String>) -> Result<ExitCode> {
         match self.run_to_end(&mut updates, lines).await {
             // The session ended during a command. The last update says why.
@@ -67,6 +67,8 @@ impl Chat {
         updates: &mut Updates,
         mut lines: mpsc::Receiver<String>,
     ) -> Result<ExitCode> {
+        self.gateway.follow(self.conversation).await?;
+        self.gateway.open(vec![self.conversation]).await?;
         while !self.is_done() {
             tokio::select! {
                 update = updates.next() => {

@@ -67,7 +67,5 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
         }
     };
     let (gateway, updates) = Gateway::connect(client, Options::default()).await?;
-    gateway.follow(conversation.id).await?;
-    gateway.open(vec![conversation.id]).await?;
     Chat::new(gateway, &conversation, me, arguments.follow).run(updates, terminal::lines()).await
 }

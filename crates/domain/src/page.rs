@@ -1,8 +1,8 @@
 //! Keyset pagination in both directions, with opaque cursors that survive the deletion of the row that they point at.
 //!
-//! A list is read in four steps: *ids* (one query, [`PageRequest::window`] and [`PageRequest::page_keys`]), *hydrate*,
-//! *filter*, *view* ([`PageKeys::into_page`]). The cursors come from the scanned ids, so a filter may leave a page short
-//! or empty without ending the list.
+//! A list is read in four steps: *ids* (one query, [`PageRequest::window`] and [`PageRequest::page_keys`]), *hydrate*
+//! (another one; timelines hydrate in the first), *filter*, *view* ([`PageKeys::into_page`]). The cursors come from the
+//! scanned ids, so a filter may leave a page short or empty without ending the list.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};

@@ -8,7 +8,7 @@
 //! | [`revisions`] | earlier texts of posts and comments |
 //! | [`post_hashtags`], [`hashtags`] | which posts have a hashtag, and how many |
 //! | [`likes`], [`bookmarks`] | likes and bookmarks |
-//! | [`timelines`], [`trends`] | the home timeline, and trending hashtags |
+//! | [`timelines`], [`trends`] | the home and the public timeline, and trending hashtags |
 //! | [`search`], [`recent_searches`] | the search index, and each user's recent searches |
 //! | [`notifications`] | notifications and read marks |
 //! | [`reports`] | reports to moderators |

@@ -53,11 +53,12 @@ async fn converse(site: &str) -> Result<(), Failure> {
     let [bot, user] = [Client::new(site.parse()?)?, Client::new(site.parse()?)?];
     let account = bot.sign_up("echo_bot", PASSWORD).await?;
     user.sign_up("haneul", PASSWORD).await?;
-    let (gateway, updates) = Gateway::connect(user.clone(), Options::default()).await?;
+    let (gateway, mut updates) = Gateway::connect(user.clone(), Options::default()).await?;
     let conversation = user.open_direct("@echo_bot").await?.id;
     gateway.follow(conversation).await?;
     gateway.send(conversation, "안녕?").await?;
-    tokio::try_join!(answer(bot, account, Some(1)), print_reply(updates))?;
+    // Borrowed: dropping the updates stops the client, which is closed below.
+    tokio::try_join!(answer(bot, account, Some(1)), print_reply(&mut updates))?;
     gateway.close().await?;
     Ok(())
 }
@@ -116,7 +117,7 @@ fn echo(message: &Message) -> String {
     format!("echo: {}", message.text.as_deref().unwrap_or("an image"))
 }
 
-async fn print_reply(mut updates: Updates) -> Result<(), Failure> {
+async fn print_reply(updates: &mut Updates) -> Result<(), Failure> {
     while let Some(update) = updates.next().await {
         let Update::Applied(Change { kind: ChangeKind::Created(message), seq, .. }) = update else {
             continue;

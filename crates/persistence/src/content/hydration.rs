@@ -123,15 +123,10 @@ pub struct PostForActor {
 /// [`users::lock_shared`]: crate::users::lock_shared
 pub async fn find_post_and_lock_accounts(tx: &Tx, actor: UserId, id: PostId) -> Result<Option<PostForActor>> {
     let backend = sql::backend(tx);
-    let Dialect { uuid, array, .. } = Dialect::of(backend);
     let mut values = Values::default();
     let posts = by_id(id, &mut values);
     let actor = values.bind(actor.as_uuid());
-    let columns = format!(
-        "{WITHOUT_LISTS}, {array}({}, actor.username, actor.display_name, actor.avatar_key, \
-         CAST(actor.is_private AS INTEGER), actor.status, 0)",
-        uuid.replace("{}", "actor.id")
-    );
+    let columns = format!("{WITHOUT_LISTS}, {}", Dialect::of(backend).person("actor", "0"));
     let sql = select(backend, Some(&actor), &posts, &columns);
     let lock = if sql::is_postgres(tx) { " FOR KEY SHARE OF author, actor" } else { "" };
     let sql = format!("{sql} JOIN users AS actor ON actor.id = {actor}{lock}");
@@ -180,14 +175,15 @@ fn undeleted(which: &str) -> String {
 
 /// Selects the fields of [`Row`] for the posts that the SQL `posts` selects. `viewer` is a placeholder.
 fn select(backend: DbBackend, viewer: Option<&str>, posts: &str, lists: &str) -> String {
-    let Dialect { uuid, json, rows, array, author: join, .. } = Dialect::of(backend);
-    let [id, author] = ["post.id", "author_id"].map(|id| uuid.replace("{}", id));
+    let dialect = Dialect::of(backend);
+    let Dialect { uuid, json, rows, array, author: join, .. } = dialect;
+    let id = uuid.replace("{}", "post.id");
     let [media, hashtags, mentions] = ["media", "hashtags", "mentions"].map(|list| json.replace("{}", list));
     let relation = viewer.map_or_else(|| "0".to_owned(), relation_to_author);
+    let author = dialect.person("author", &relation);
     format!(
-        "SELECT CAST({rows}({array}({id}, {author}, text, {media}, {hashtags}, {mentions}, visibility, like_count, \
-           comment_count, post.created_at, edited_at, post.version, author.username, author.display_name, \
-           author.avatar_key, CAST(author.is_private AS INTEGER), author.status, {relation}, {lists})) AS TEXT) \
+        "SELECT CAST({rows}({array}({id}, text, {media}, {hashtags}, {mentions}, visibility, like_count, comment_count, \
+           post.created_at, edited_at, post.version, {author}, {lists})) AS TEXT) \
          FROM ({posts}) AS post {join}"
     )
 }
@@ -197,12 +193,14 @@ const WITHOUT_LISTS: &str = "0, NULL, NULL";
 
 /// Selects the viewer's marks, the images and the mentioned accounts.
 fn lists(backend: DbBackend, viewer: Option<&str>) -> String {
-    let Dialect { uuid, json, list, array, is_empty, is_mentioned, .. } = Dialect::of(backend);
+    let dialect = Dialect::of(backend);
+    let Dialect { uuid, json, list, array, is_empty, is_mentioned, .. } = dialect;
     let (marks, relation) = match viewer {
         Some(viewer) => (marks(viewer), relation_to("mentioned.id", viewer, &[])),
         None => ("0".to_owned(), "0".to_owned()),
     };
-    let [id, owner, mentioned] = ["media.id", "owner_id", "mentioned.id"].map(|id| uuid.replace("{}", id));
+    let [id, owner] = ["media.id", "owner_id"].map(|id| uuid.replace("{}", id));
+    let person = dialect.person("mentioned", &relation);
     let [no_media, no_mentions] = ["post.media", "post.mentions"].map(|list| is_empty.replace("{}", list));
     let variants = json.replace("{}", "variants");
     format!(
@@ -211,8 +209,7 @@ fn lists(backend: DbBackend, viewer: Option<&str>) -> String {
            {id}, {owner}, key, CAST(is_public AS INTEGER), previous_key, blurhash, alt, {variants}, created_at, \
            version)) \
            FROM media WHERE post_id = post.id AND deleted_at IS NULL) END, \
-         CASE WHEN {no_mentions} THEN NULL ELSE (SELECT {list}({array}(\
-           {mentioned}, username, display_name, avatar_key, CAST(is_private AS INTEGER), status, {relation})) \
+         CASE WHEN {no_mentions} THEN NULL ELSE (SELECT {list}({person}) \
            FROM users AS mentioned WHERE id {is_mentioned}) END"
     )
 }
@@ -264,6 +261,17 @@ impl Dialect {
                 is_mentioned: "IN (SELECT unhex(value, '-') FROM json_each(post.mentions))",
             },
         }
+    }
+}
+
+impl Dialect {
+    /// The fields of an account in the row `users`, which has the relation `relation` to the viewer.
+    fn person(&self, users: &str, relation: &str) -> String {
+        let (array, id) = (self.array, self.uuid.replace("{}", &format!("{users}.id")));
+        format!(
+            "{array}({id}, {users}.username, {users}.display_name, {users}.avatar_key, \
+             CAST({users}.is_private AS INTEGER), {users}.status, {relation})"
+        )
     }
 }
 

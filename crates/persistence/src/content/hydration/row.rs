@@ -19,7 +19,6 @@ use crate::{
 #[derive(Debug, Deserialize)]
 pub(super) struct Row {
     pub(super) id: Uuid,
-    author_id: Uuid,
     text: String,
     media: MediaIds,
     hashtags: Hashtags,
@@ -30,23 +29,18 @@ pub(super) struct Row {
     created_at: i64,
     edited_at: Option<i64>,
     version: i64,
-    username: String,
-    display_name: String,
-    avatar_key: Option<String>,
-    #[serde(deserialize_with = "flag")]
-    is_private: bool,
-    status: String,
-    relation: u8,
+    author: Person,
     marks: u8,
     /// `None` if it has none, as below.
     images: Option<Vec<media::Model>>,
+    /// The mentioned accounts.
     people: Option<Vec<Person>>,
     /// Only if the statement reads it.
     #[serde(default)]
     actor: Option<Person>,
 }
 
-/// A mentioned account.
+/// An account, and the viewer's relation to it.
 #[derive(Debug, Deserialize)]
 struct Person {
     id: Uuid,
@@ -61,18 +55,9 @@ struct Person {
 
 impl Row {
     pub(super) fn hydrated(self, has_viewer: bool) -> Result<HydratedPost> {
-        let author = Person {
-            id: self.author_id,
-            username: self.username,
-            display_name: self.display_name,
-            avatar_key: self.avatar_key,
-            is_private: self.is_private,
-            status: self.status,
-            relation: self.relation,
-        };
         let post = post::Model {
             id: self.id,
-            author_id: self.author_id,
+            author_id: self.author.id,
             text: self.text,
             media: self.media,
             hashtags: self.hashtags,
@@ -94,11 +79,9 @@ impl Row {
         let mentions = in_order(&post.mentions, people, |(person, _)| person.id)?;
         let marks =
             has_viewer.then_some(Marks { liked: self.marks & 1 != 0, bookmarked: self.marks & 2 != 0 });
-        Ok(HydratedPost { author: author.summary()?, post, mentions, media, marks })
+        Ok(HydratedPost { author: self.author.summary()?, post, mentions, media, marks })
     }
-}
 
-impl Row {
     pub(super) fn for_actor(mut self) -> Result<PostForActor> {
         let actor = self.actor.take().ok_or_else(|| Error::corrupt("posts", self.id, "no actor"))?;
         let HydratedPost { post, author, .. } = self.hydrated(false)?;

@@ -13,7 +13,8 @@ impl Social {
     /// Bookmarks a post that `actor` may see.
     ///
     /// # Errors
-    /// [`crate::Error::PostNotFound`] also if the actor may not see the post.
+    /// [`crate::Error::PostNotFound`] also if the actor may not see the post; [`crate::Error::UserNotFound`] if the actor's
+    /// account is not active.
     pub async fn bookmark_post(&self, actor: UserId, id: PostId) -> Result<()> {
         let tx = self.db.write().await?;
         lock_visible(&tx, actor, id).await?;

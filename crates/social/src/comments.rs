@@ -45,7 +45,7 @@ impl Social {
     ///
     /// # Errors
     /// [`Error::PostNotFound`], [`Error::ParentNotFound`] also if the actor may not see it. A deleted comment accepts
-    /// no replies.
+    /// no replies. [`Error::UserNotFound`] if the actor's account is not active.
     pub async fn create_comment(
         &self,
         actor: UserId,

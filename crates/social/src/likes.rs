@@ -27,7 +27,8 @@ impl Social {
     /// Likes a post that `actor` may see, and notifies its author. Liking it again changes nothing and notifies no one again.
     ///
     /// # Errors
-    /// [`Error::PostNotFound`] also if the actor may not see the post.
+    /// [`Error::PostNotFound`] also if the actor may not see the post; [`Error::UserNotFound`] if the actor's account is not
+    /// active.
     pub async fn like_post(&self, actor: UserId, id: PostId) -> Result<LikeState> {
         let now = self.clock.now();
         let tx = self.db.write().await?;

@@ -1,6 +1,6 @@
-use blegram_domain::{PostId, PostText, UserId, Violation, Visibility, version::Precondition};
+use blegram_domain::{CommentText, PostId, PostText, UserId, Violation, Visibility, version::Precondition};
 use blegram_persistence::testing::{Backend, TestDatabase};
-use blegram_social::{CreatePost, Error, UpdatePost, UserRef};
+use blegram_social::{CreatePost, Error, UpdatePost, UserRef, WriteComment};
 use rstest_reuse::apply;
 
 use crate::{both_databases, now, social, text, user};
@@ -13,6 +13,26 @@ async fn post_of_a_missing_account_is_rejected(#[case] backend: Backend) {
     let rejected = social(&database).create_post(missing_user, text("hello")).await;
     assert!(matches!(rejected, Err(Error::UserNotFound)), "{rejected:?}");
     assert_eq!(database.count("posts").await, 0);
+}
+
+/// A request that began before the account was suspended.
+#[apply(both_databases)]
+#[tokio::test]
+async fn suspended_account_cannot_act_on_posts(#[case] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
+    let [ann, bob] = [user(&database, "ann").await, user(&database, "bob").await];
+    let social = social(&database);
+    let post = social.create_post(ann, text("hello")).await.unwrap().post.id;
+    database.execute("UPDATE users SET status = 'suspended' WHERE username = 'bob'").await;
+
+    assert!(matches!(social.create_post(bob, text("hello")).await, Err(Error::UserNotFound)));
+    assert!(matches!(social.like_post(bob, post).await, Err(Error::UserNotFound)));
+    assert!(matches!(social.bookmark_post(bob, post).await, Err(Error::UserNotFound)));
+    let comment = WriteComment::new(CommentText::parse("hi").unwrap()).unwrap();
+    assert!(matches!(social.create_comment(bob, post, None, comment).await, Err(Error::UserNotFound)));
+    for table in ["post_likes", "bookmarks", "comments", "notifications"] {
+        assert_eq!(database.count(table).await, 0, "{table}");
+    }
 }
 
 #[apply(both_databases)]

@@ -2,11 +2,13 @@
 //! viewer's relation to each, their images, and the viewer's marks.
 //!
 //! One statement instead of one per kind of row: each costs a round trip to the database, or to the thread of a SQLite
-//! connection, and that is most of the cost of a small page. The database writes each post as a JSON array, which both
-//! support. See `docs/decisions/0066-posts-are-read-in-one-statement.md` and
+//! connection, and that is most of the cost of a small page. What is fastest to read differs: [`sqlite`] writes a page as
+//! one JSON value, [`postgres`] as columns. See `docs/decisions/0066-posts-are-read-in-one-statement.md` and
 //! `docs/decisions/0071-a-page-is-one-json-value.md`.
 
+mod postgres;
 mod row;
+mod sqlite;
 
 use std::collections::HashMap;
 
@@ -15,7 +17,8 @@ use blegram_domain::{
     page::{Order, PageKeys, Window},
     post::Marks,
 };
-use sea_orm::{DbBackend, DbErr, prelude::Uuid};
+use sea_orm::{DbErr, prelude::Uuid};
+use serde::de::DeserializeOwned;
 
 use self::row::Row;
 use crate::{
@@ -54,12 +57,12 @@ pub async fn list_posts(
     viewer: Option<UserId>,
     ids: &[PostId],
 ) -> Result<Vec<HydratedPost>> {
-    let backend = sql::backend(conn);
     let mut values = Values::default();
     let posts = match ids {
         [] => return Ok(Vec::new()),
         [id] => by_id(*id, &mut values),
         ids => {
+            let backend = sql::backend(conn);
             let bound = values.bind(sql::ids(backend, ids.iter().map(|id| id.as_uuid())));
             undeleted(&sql::is_one_of(backend, &bound))
         }
@@ -101,8 +104,8 @@ pub async fn find_post(
     let mut values = Values::default();
     let posts = by_id(id, &mut values);
     let viewer = bind(viewer, &mut values);
-    let sql = select(sql::backend(conn), viewer.as_deref(), &posts, WITHOUT_LISTS);
-    let post = rows(conn, sql, values).await?.pop().map(|row| row.hydrated(false)).transpose()?;
+    let parts = Parts { viewer: viewer.as_deref(), ..Parts::default() };
+    let post = rows(conn, &parts, &posts, values).await?.pop().map(|row| row.hydrated(false)).transpose()?;
     Ok(post.map(|HydratedPost { post, author: (author, relation), .. }| (post, author, relation)))
 }
 
@@ -122,33 +125,42 @@ pub struct PostForActor {
 ///
 /// [`users::lock_shared`]: crate::users::lock_shared
 pub async fn find_post_and_lock_accounts(tx: &Tx, actor: UserId, id: PostId) -> Result<Option<PostForActor>> {
-    let backend = sql::backend(tx);
     let mut values = Values::default();
     let posts = by_id(id, &mut values);
     let actor = values.bind(actor.as_uuid());
-    let columns = format!("{WITHOUT_LISTS}, {}", Dialect::of(backend).person("actor", "0"));
-    let sql = select(backend, Some(&actor), &posts, &columns);
-    let lock = if sql::is_postgres(tx) { " FOR KEY SHARE OF author, actor" } else { "" };
-    let sql = format!("{sql} JOIN users AS actor ON actor.id = {actor}{lock}");
-    rows(tx, sql, values).await?.pop().map(Row::for_actor).transpose()
+    let parts = Parts { viewer: Some(&actor), actor: Some(&actor), ..Parts::default() };
+    rows(tx, &parts, &posts, values).await?.pop().map(Row::for_actor).transpose()
+}
+
+/// What a statement reads besides posts, their authors, and the viewer's relation to each author.
+#[derive(Debug, Clone, Copy, Default)]
+struct Parts<'a> {
+    /// The placeholder of the viewer's id.
+    viewer: Option<&'a str>,
+    /// The viewer's marks, the images and the mentioned accounts.
+    has_lists: bool,
+    /// The placeholder of the id of an account to read and to lock, together with the author.
+    actor: Option<&'a str>,
 }
 
 /// Reads the posts that the SQL `posts` selects, with their lists.
 async fn read(conn: &impl Conn, viewer: Option<UserId>, posts: &str, mut values: Values) -> Result<Vec<Row>> {
-    let backend = sql::backend(conn);
     let viewer = bind(viewer, &mut values);
-    let lists = lists(backend, viewer.as_deref());
-    rows(conn, select(backend, viewer.as_deref(), posts, &lists), values).await
+    let parts = Parts { viewer: viewer.as_deref(), has_lists: true, ..Parts::default() };
+    rows(conn, &parts, posts, values).await
 }
 
-async fn rows(conn: &impl Conn, sql: String, values: Values) -> Result<Vec<Row>> {
-    let mut rows = Vec::new();
-    for json in sql::list::<String>(conn, sql, values).await? {
-        let parsed: Vec<Row> =
-            serde_json::from_str(&json).map_err(|error| Error::Rejected(DbErr::Json(error.to_string())))?;
-        rows.extend(parsed);
+async fn rows(conn: &impl Conn, parts: &Parts<'_>, posts: &str, values: Values) -> Result<Vec<Row>> {
+    if sql::is_postgres(conn) {
+        postgres::rows(conn, parts, posts, values).await
+    } else {
+        sqlite::rows(conn, parts, posts, values).await
     }
-    Ok(rows)
+}
+
+/// Parses JSON that the database wrote.
+fn parse<T: DeserializeOwned>(json: &str) -> Result<T> {
+    serde_json::from_str(json).map_err(|error| Error::Rejected(DbErr::Json(error.to_string())))
 }
 
 /// The posts of `ids`, in that order.
@@ -173,124 +185,29 @@ fn undeleted(which: &str) -> String {
     format!("SELECT * FROM posts WHERE deleted_at IS NULL AND id {which}")
 }
 
-/// Selects the fields of [`Row`] for the posts that the SQL `posts` selects. `viewer` is a placeholder.
-fn select(backend: DbBackend, viewer: Option<&str>, posts: &str, lists: &str) -> String {
-    let dialect = Dialect::of(backend);
-    let Dialect { uuid, json, rows, array, author: join, .. } = dialect;
-    let id = uuid.replace("{}", "post.id");
-    let [media, hashtags, mentions] = ["media", "hashtags", "mentions"].map(|list| json.replace("{}", list));
-    let relation = viewer.map_or_else(|| "0".to_owned(), relation_to_author);
-    let author = dialect.person("author", &relation);
-    format!(
-        "SELECT CAST({rows}({array}({id}, text, {media}, {hashtags}, {mentions}, visibility, like_count, comment_count, \
-           post.created_at, edited_at, post.version, {author}, {lists})) AS TEXT) \
-         FROM ({posts}) AS post {join}"
-    )
-}
-
-/// What [`lists`] selects, without reading it.
-const WITHOUT_LISTS: &str = "0, NULL, NULL";
-
-/// Selects the viewer's marks, the images and the mentioned accounts.
-fn lists(backend: DbBackend, viewer: Option<&str>) -> String {
-    let dialect = Dialect::of(backend);
-    let Dialect { uuid, json, list, array, is_empty, is_mentioned, .. } = dialect;
-    let (marks, relation) = match viewer {
-        Some(viewer) => (marks(viewer), relation_to("mentioned.id", viewer, &[])),
-        None => ("0".to_owned(), "0".to_owned()),
-    };
-    let [id, owner] = ["media.id", "owner_id"].map(|id| uuid.replace("{}", id));
-    let person = dialect.person("mentioned", &relation);
-    let [no_media, no_mentions] = ["post.media", "post.mentions"].map(|list| is_empty.replace("{}", list));
-    let variants = json.replace("{}", "variants");
-    format!(
-        "{marks}, \
-         CASE WHEN {no_media} THEN NULL ELSE (SELECT {list}({array}(\
-           {id}, {owner}, key, CAST(is_public AS INTEGER), previous_key, blurhash, alt, {variants}, created_at, \
-           version)) \
-           FROM media WHERE post_id = post.id AND deleted_at IS NULL) END, \
-         CASE WHEN {no_mentions} THEN NULL ELSE (SELECT {list}({person}) \
-           FROM users AS mentioned WHERE id {is_mentioned}) END"
-    )
-}
-
-/// How the databases write JSON.
-struct Dialect {
-    /// A UUID as a JSON string.
-    uuid: &'static str,
-    /// A column that contains JSON.
-    json: &'static str,
-    /// Makes an array of one or all rows. SQLite returns a page as one row, because each row that it returns wakes the
-    /// task that reads them.
-    rows: &'static str,
-    /// Aggregates rows to an array.
-    list: &'static str,
-    array: &'static str,
-    is_empty: &'static str,
-    /// Joins the author of a post.
-    author: &'static str,
-    /// Whether an id is in `post.mentions`.
-    is_mentioned: &'static str,
-}
-
-impl Dialect {
-    const fn of(backend: DbBackend) -> Self {
-        match backend {
-            DbBackend::Postgres => Self {
-                uuid: "{}",
-                json: "{}",
-                rows: "json_build_array",
-                list: "json_agg",
-                array: "json_build_array",
-                is_empty: "{} = '[]'",
-                // One lookup per post. PostgreSQL does not move a subquery with an offset into the join, for which it
-                // would scan a table of a few thousand accounts.
-                author: "JOIN LATERAL (SELECT * FROM users WHERE id = post.author_id OFFSET 0) AS author ON true",
-                // As an array: PostgreSQL expects a hundred rows from the function, and would scan a small table.
-                is_mentioned: "= ANY (ARRAY(SELECT value::uuid FROM jsonb_array_elements_text(post.mentions) AS ids(value)))",
-            },
-            _ => Self {
-                uuid: "hex({})",
-                // Text until it is parsed.
-                json: "json({})",
-                rows: "json_group_array",
-                list: "json_group_array",
-                array: "json_array",
-                is_empty: "json_array_length({}) = 0",
-                author: "JOIN users AS author ON author.id = post.author_id",
-                is_mentioned: "IN (SELECT unhex(value, '-') FROM json_each(post.mentions))",
-            },
-        }
-    }
-}
-
-impl Dialect {
-    /// The fields of an account in the row `users`, which has the relation `relation` to the viewer.
-    fn person(&self, users: &str, relation: &str) -> String {
-        let (array, id) = (self.array, self.uuid.replace("{}", &format!("{users}.id")));
-        format!(
-            "{array}({id}, {users}.username, {users}.display_name, {users}.avatar_key, \
-             CAST({users}.is_private AS INTEGER), {users}.status, {relation})"
-        )
-    }
-}
-
 /// What the viewer did with a post, as a sum of bits.
-fn marks(viewer: &str) -> String {
+fn marks(viewer: Option<&str>) -> String {
+    let Some(viewer) = viewer else { return "0".to_owned() };
     let mark = |table, value| {
         bit(&format!("EXISTS (SELECT 1 FROM {table} WHERE user_id = {viewer} AND post_id = post.id)"), value)
     };
     format!("{} + {}", mark("post_likes", 1), mark("bookmarks", 2))
 }
 
-/// What of the viewer's relation to the author decides whether lists show the post.
-fn relation_to_author(viewer: &str) -> String {
+/// What of the viewer's relation to the author decides whether lists show the post, as a sum of bits.
+fn relation_to_author(viewer: Option<&str>) -> String {
+    let Some(viewer) = viewer else { return "0".to_owned() };
     let follows =
         format!("EXISTS (SELECT 1 FROM follows WHERE follower_id = {viewer} AND followee_id = author.id)");
     // Everyone may see most posts, followers or not.
     let follows = format!("(visibility <> 'public' OR author.is_private) AND {follows}");
     let mutes = format!("EXISTS (SELECT 1 FROM mutes WHERE muter_id = {viewer} AND muted_id = author.id)");
     relation_to("author.id", viewer, &[bit(&follows, 1), bit(&mutes, 32)])
+}
+
+/// The blocks between the viewer and a mentioned account, as a sum of bits.
+fn relation_to_mentioned(viewer: Option<&str>) -> String {
+    viewer.map_or_else(|| "0".to_owned(), |viewer| relation_to("mentioned.id", viewer, &[]))
 }
 
 /// The blocks between the viewer and the account `other`, and `more`, as a sum of bits.

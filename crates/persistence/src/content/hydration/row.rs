@@ -15,42 +15,41 @@ use crate::{
     },
 };
 
-/// A post with its author and its lists, in the order of the JSON array.
+/// A post with its author and its lists. The order of the fields is that of a JSON array, here and below.
 #[derive(Debug, Deserialize)]
 pub(super) struct Row {
     pub(super) id: Uuid,
-    text: String,
-    media: MediaIds,
-    hashtags: Hashtags,
-    mentions: Mentions,
-    visibility: String,
-    like_count: i64,
-    comment_count: i64,
-    created_at: i64,
-    edited_at: Option<i64>,
-    version: i64,
-    author: Person,
-    marks: u8,
+    pub(super) text: String,
+    pub(super) media: MediaIds,
+    pub(super) hashtags: Hashtags,
+    pub(super) mentions: Mentions,
+    pub(super) visibility: String,
+    pub(super) like_count: i64,
+    pub(super) comment_count: i64,
+    pub(super) created_at: i64,
+    pub(super) edited_at: Option<i64>,
+    pub(super) version: i64,
+    pub(super) author: Person,
+    pub(super) marks: u8,
     /// `None` if it has none, as below.
-    images: Option<Vec<media::Model>>,
+    pub(super) images: Option<Vec<media::Model>>,
     /// The mentioned accounts.
-    people: Option<Vec<Person>>,
+    pub(super) people: Option<Vec<Person>>,
     /// Only if the statement reads it.
-    #[serde(default)]
-    actor: Option<Person>,
+    pub(super) actor: Option<Person>,
 }
 
 /// An account, and the viewer's relation to it.
 #[derive(Debug, Deserialize)]
-struct Person {
-    id: Uuid,
-    username: String,
-    display_name: String,
-    avatar_key: Option<String>,
+pub(super) struct Person {
+    pub(super) id: Uuid,
+    pub(super) username: String,
+    pub(super) display_name: String,
+    pub(super) avatar_key: Option<String>,
     #[serde(deserialize_with = "flag")]
-    is_private: bool,
-    status: String,
-    relation: u8,
+    pub(super) is_private: bool,
+    pub(super) status: String,
+    pub(super) relation: u8,
 }
 
 impl Row {

@@ -77,6 +77,9 @@ pub(crate) struct Options {
     /// Measure growth up to this number of posts; can be repeated [default: 10000, 100000, 1000000; short: 4000]
     #[arg(long, value_name = "POSTS", value_parser = clap::value_parser!(u64).range(2_000..))]
     growth: Vec<u64>,
+    /// Number of accounts in the worlds of growth, all of which follow one account [default: as in the other world]
+    #[arg(long, value_name = "ACCOUNTS", value_parser = clap::value_parser!(u64).range(100..))]
+    growth_users: Option<u64>,
     /// Use this binary instead of building one in release mode
     #[arg(long, value_name = "PATH")]
     binary: Option<PathBuf>,
@@ -106,7 +109,8 @@ enum Part {
 /// How much is measured.
 struct Plan {
     world: World,
-    growth: Vec<u64>,
+    /// The worlds of growth, from the smallest to the largest.
+    growth: Vec<World>,
     extent: Extent,
     seconds: u32,
     rounds: u32,
@@ -123,14 +127,21 @@ impl Options {
             growth = if self.short { vec![4_000] } else { vec![10_000, 100_000, 1_000_000] };
         }
         growth.sort_unstable();
+        let world = World {
+            users: or(self.users, 200, 10_000),
+            posts: or(self.posts, 2_000, 500_000),
+            likes: or(self.likes, 20_000, 5_000_000),
+            followers: or(self.followers, 200, 10_000),
+            prepared: rows::prepared(seconds, rounds),
+        };
+        let (users, followers) =
+            self.growth_users.map_or((world.users, world.followers), |users| (users, users));
         Plan {
-            world: World {
-                users: or(self.users, 200, 10_000),
-                posts: or(self.posts, 2_000, 500_000),
-                likes: or(self.likes, 20_000, 5_000_000),
-                followers: or(self.followers, 200, 10_000),
-            },
-            growth,
+            world,
+            growth: growth
+                .into_iter()
+                .map(|posts| World { users, posts, followers, prepared: 0, ..world })
+                .collect(),
             extent: Extent {
                 audiences: if self.short { vec![100] } else { vec![1_000, 10_000] },
                 posts: if self.short { 3 } else { 20 },
@@ -232,8 +243,7 @@ fn measure(
         database.sockets = Some(sockets::measure(programs, dialect, &plan.extent)?);
     }
     if options.has(Part::Growth) {
-        let worlds = (dialect, plan.world, &*plan.growth);
-        database.growth = Some(growth::measure(&servers, worlds, wrk, plan.rounds)?);
+        database.growth = Some(growth::measure(&servers, (dialect, &plan.growth), wrk, plan.rounds)?);
     }
     if database.name.is_empty() {
         database.name = dialect.name().into();
@@ -299,8 +309,16 @@ mod tests {
     fn short_form_is_small_unless_sizes_are_given() {
         let plan = parse(&["--short", "--posts", "5000", "--growth", "9000", "--growth", "3000"]).plan();
         assert_eq!((plan.world.users, plan.world.posts, plan.rounds, plan.seconds), (200, 5_000, 1, 1));
-        assert_eq!(plan.growth, [3_000, 9_000]);
+        let growth: Vec<_> = plan.growth.iter().map(|world| (world.posts, world.users)).collect();
+        assert_eq!(growth, [(3_000, 200), (9_000, 200)]);
         assert_eq!(parse(&[]).plan().world.posts, 500_000);
+    }
+
+    #[test]
+    fn all_accounts_of_the_worlds_of_growth_follow_one() {
+        let plan = parse(&["--short", "--growth-users", "900"]).plan();
+        let growth: Vec<_> = plan.growth.iter().map(|world| (world.users, world.followers)).collect();
+        assert_eq!((plan.world.users, growth), (200, vec![(900, 900)]));
     }
 
     #[test]

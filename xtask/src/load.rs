@@ -20,7 +20,8 @@ const PACKAGE: Package = Package {
 /// The load generator `wrk`.
 #[derive(Clone, Copy)]
 pub(crate) struct Wrk {
-    seconds: u32,
+    /// How long a run takes.
+    pub(crate) seconds: u32,
 }
 
 /// The number of connections of a run.

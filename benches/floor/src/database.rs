@@ -133,7 +133,7 @@ macro_rules! bind {
     }};
 }
 
-fn timestamp(micros: i64) -> Result<Timestamp> {
+pub(crate) fn timestamp(micros: i64) -> Result<Timestamp> {
     Timestamp::from_micros(micros).context("a stored time is out of range")
 }
 

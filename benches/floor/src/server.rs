@@ -39,6 +39,9 @@ type Answer = Option<(StatusCode, Vec<u8>)>;
 #[derive(Deserialize)]
 struct TextBody {
     text: String,
+    /// Only of a post.
+    #[serde(default)]
+    media_ids: Vec<Uuid>,
 }
 
 #[tokio::main]
@@ -120,11 +123,12 @@ impl Floor {
         let created = |body: Option<Vec<u8>>| body.map(|body| (StatusCode::CREATED, body));
         Ok(match (method, segments) {
             (&Method::POST, ["posts"]) => {
-                created(self.database.create_post(actor, &text(body).await?, site).await?)
+                let TextBody { text, media_ids } = read(body).await?;
+                created(self.database.create_post(actor, (&text, media_ids), site).await?)
             }
             (&Method::POST, ["posts", id, "comments"]) => {
                 let post: Uuid = id.parse()?;
-                created(self.database.create_comment(actor, post, &text(body).await?, site).await?)
+                created(self.database.create_comment(actor, post, &read(body).await?.text, site).await?)
             }
             (&Method::PUT | &Method::DELETE, ["posts", id, "like"]) => {
                 let liked = self.database.set_like(actor, id.parse()?, method == Method::PUT).await?;
@@ -135,7 +139,6 @@ impl Floor {
     }
 }
 
-async fn text(body: Incoming) -> Result<String> {
-    let body: TextBody = serde_json::from_slice(&body.collect().await?.to_bytes())?;
-    Ok(body.text)
+async fn read(body: Incoming) -> Result<TextBody> {
+    Ok(serde_json::from_slice(&body.collect().await?.to_bytes())?)
 }

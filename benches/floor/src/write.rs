@@ -7,10 +7,11 @@ use blegram_domain::{
     CommentId, LikeId, NotificationId, PostId, Timestamp, analysis::Analysis, search::terms,
 };
 use serde_json::json;
+use sqlx::{Row, types::Json};
 use uuid::Uuid;
 
 use crate::{
-    database::{Database, PostRow},
+    database::{Database, MediaRow, PostRow, Variant, timestamp},
     json::{self, Author, Comment, CommentViewer, Like, Time},
 };
 
@@ -40,12 +41,15 @@ type Session<'a> = (&'a [u8], Timestamp);
 struct NewPost<'a> {
     id: Uuid,
     text: &'a str,
+    media: Vec<Uuid>,
     hashtags: Vec<String>,
     now: Timestamp,
 }
 
 const ACTOR: &str = "SELECT u.id, u.username, u.display_name, u.avatar_key FROM sessions s JOIN users u ON u.id = s.user_id \
     WHERE s.token_hash = $1 AND s.expires_at > $2 AND u.status = 'active'";
+const ATTACH: &str = "UPDATE media SET post_id = $1 WHERE id = $2 AND owner_id = $3 AND post_id IS NULL AND message_id IS NULL \
+    AND NOT is_avatar AND deleted_at IS NULL RETURNING key, blurhash, alt, variants, created_at";
 const NOTIFY: &str = "INSERT INTO notifications (id, user_id, kind, actor_id, post_id, comment_id, object_id, created_at) \
     SELECT $1, $2, $3, $4, $5, $6, $7, $8 WHERE $2 <> $4 \
     AND NOT EXISTS (SELECT 1 FROM mutes WHERE muter_id = $2 AND muted_id = $4) ON CONFLICT DO NOTHING";
@@ -93,25 +97,49 @@ macro_rules! transactions {
                 Ok(())
             }
 
+            /// Attaches an image of the author that is not in use to the post.
+            async fn attach(
+                conn: &mut $connection,
+                author: Uuid,
+                post: Uuid,
+                id: Uuid,
+            ) -> Result<MediaRow> {
+                let row = sqlx::query(ATTACH).bind(post).bind(id).bind(author).fetch_one(conn).await?;
+                let variants: Json<Vec<Variant>> = row.try_get(3)?;
+                Ok(MediaRow {
+                    id,
+                    key: row.try_get(0)?,
+                    blurhash: row.try_get(1)?,
+                    alt: row.try_get(2)?,
+                    variants: variants.0,
+                    created_at: timestamp(row.try_get(4)?)?,
+                })
+            }
+
             pub(super) async fn create_post(
                 conn: &mut $connection,
                 session: Session<'_>,
                 post: &NewPost<'_>,
-            ) -> Result<Option<Actor>> {
+            ) -> Result<Option<(Actor, Vec<MediaRow>)>> {
                 transaction!(conn, {
                     let Some(actor) = actor(&mut *conn, session).await? else { return Ok(None) };
                     sqlx::query(
                         "INSERT INTO posts (id, author_id, text, media, hashtags, mentions, visibility, created_at) \
-                         VALUES ($1, $2, $3, $4, $5, $4, 'public', $6)",
+                         VALUES ($1, $2, $3, $4, $5, $7, 'public', $6)",
                     )
                     .bind(post.id)
                     .bind(actor.id)
                     .bind(post.text)
-                    .bind(json!([]))
+                    .bind(json!(post.media))
                     .bind(json!(post.hashtags))
                     .bind(post.now.as_micros())
+                    .bind(json!([]))
                     .execute(&mut *conn)
                     .await?;
+                    let mut media = Vec::new();
+                    for id in &post.media {
+                        media.push(attach(&mut *conn, actor.id, post.id, *id).await?);
+                    }
                     sqlx::query("UPDATE users SET post_count = post_count + 1 WHERE id = $1")
                         .bind(actor.id)
                         .execute(&mut *conn)
@@ -135,7 +163,7 @@ macro_rules! transactions {
                         let statement: &'static str = statement;
                         sqlx::query(statement).bind(post.id).bind(&terms).execute(&mut *conn).await?;
                     }
-                    Ok(Some(actor))
+                    Ok(Some((actor, media)))
                 })
             }
 
@@ -248,14 +276,14 @@ impl Database {
     pub(crate) async fn create_post(
         &self,
         session: Session<'_>,
-        text: &str,
+        (text, media): (&str, Vec<Uuid>),
         site: &str,
     ) -> Result<Option<Vec<u8>>> {
         let Ok(analysis) = Analysis::of(text) else { bail!("the text has too many hashtags or mentions") };
         let now = session.1;
         let hashtags = analysis.hashtags.iter().map(ToString::to_string).collect();
-        let post = NewPost { id: PostId::generate(now).as_uuid(), text, hashtags, now };
-        let Some(actor) = call!(self, create_post(session, &post)) else { return Ok(None) };
+        let post = NewPost { id: PostId::generate(now).as_uuid(), text, media, hashtags, now };
+        let Some((actor, media)) = call!(self, create_post(session, &post)) else { return Ok(None) };
         let row = PostRow {
             id: post.id,
             text: text.to_owned(),
@@ -270,7 +298,7 @@ impl Database {
             display_name: actor.display_name,
             avatar_key: actor.avatar_key,
             marks: Some((false, false)),
-            media: Vec::new(),
+            media,
         };
         Ok(Some(serde_json::to_vec(&json::Post::new(&row, site))?))
     }

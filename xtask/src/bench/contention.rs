@@ -1,11 +1,12 @@
 //! Reads beside other work, and on one processor and on two.
 
+use std::fs;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::stage::Stage;
 use super::usage::{self, Usage};
@@ -58,6 +59,8 @@ pub(crate) struct Scaled {
 pub(crate) struct Measured {
     pub(crate) contended: Vec<Contended>,
     pub(crate) scaled: Vec<Scaled>,
+    /// The largest size of the write-ahead log so far, in bytes.
+    pub(crate) log_size: u64,
 }
 
 impl Contended {
@@ -96,6 +99,9 @@ pub(crate) fn measure(stage: &Stage, blegram: &Blegram, wrk: Wrk, rounds: u32) -
             others_per_second: done as f64 / elapsed.as_secs_f64(),
         });
     }
+    // The file does not shrink, except when the hourly job truncates it.
+    let log = stage.site.data_folder().join("blegram.db-wal");
+    measured.log_size = fs::metadata(&log).with_context(|| format!("reading {}", log.display()))?.len();
     measured.scaled = scale(stage, blegram, wrk, (&url, rounds))?;
     Ok(measured)
 }

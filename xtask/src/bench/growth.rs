@@ -19,7 +19,7 @@ enum By {
 }
 
 /// The lists.
-const LISTS: [(&str, By, &str); 9] = [
+const LISTS: [(&str, By, &str); 10] = [
     ("home timeline", By::Reader, "/api/v1/timelines/home?limit=15"),
     ("home timeline of an account that follows 5,000", By::Busy, "/api/v1/timelines/home?limit=15"),
     ("public timeline", By::Reader, "/api/v1/timelines/public?limit=15"),
@@ -27,6 +27,7 @@ const LISTS: [(&str, By, &str); 9] = [
     ("search for a word that every post has", By::Reader, "/api/v1/search/posts?q={word}&limit=15"),
     ("search for a word that one post has", By::Reader, "/api/v1/search/posts?q=1999&limit=15"),
     ("conversations", By::Reader, "/api/v1/conversations?limit=15"),
+    ("conversations of an account that has 1,000", By::Busy, "/api/v1/conversations?limit=15"),
     ("notifications", By::Reader, "/api/v1/notifications?limit=15"),
     ("followers of the account with the most", By::Reader, "/api/v1/users/@{star}/followers?limit=15"),
 ];
@@ -54,8 +55,8 @@ pub(crate) struct Point {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Measured {
     pub(crate) lists: Vec<Growth>,
-    /// How long each world took to make, in seconds, by its number of posts.
-    pub(crate) made_in: Vec<(u64, f64)>,
+    /// How long each world took to make, in seconds.
+    pub(crate) made_in: Vec<(World, f64)>,
 }
 
 impl Growth {
@@ -66,18 +67,18 @@ impl Growth {
     }
 }
 
-/// Measures every list in worlds of these sizes.
+/// Measures every list in each of the worlds.
 pub(crate) fn measure(
     programs: &Programs<'_>,
-    (dialect, world, sizes): (Dialect, World, &[u64]),
+    (dialect, worlds): (Dialect, &[World]),
     wrk: Wrk,
     rounds: u32,
 ) -> Result<Measured> {
     let mut measured = Measured::default();
     measured.lists.extend(LISTS.iter().map(|(name, ..)| Growth { name, points: Vec::new() }));
-    for &posts in sizes {
-        let stage = Stage::new(programs, dialect, world.with_posts(posts))?;
-        measured.made_in.push((posts, stage.made_in.as_secs_f64()));
+    for &world in worlds {
+        let stage = Stage::new(programs, dialect, world)?;
+        measured.made_in.push((world, stage.made_in.as_secs_f64()));
         for (list, point) in measured.lists.iter_mut().zip(points(&stage, wrk, rounds)?) {
             list.points.push(point);
         }

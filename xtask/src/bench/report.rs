@@ -54,7 +54,7 @@ impl Results {
         let mut text = self.head();
         for database in &self.databases {
             let _ = write!(text, "\n## {}\n", database.name);
-            text += &database.text(&reasons, self.world, &pictures)?;
+            text += &database.text(&reasons, &pictures)?;
         }
         let path = folder.join("benchmarks.md");
         fs::write(&path, &text).with_context(|| format!("writing {}", path.display()))?;
@@ -101,7 +101,8 @@ impl Results {
              this](decisions/0064-benchmarks-are-ratios-to-floors.md).\n\n\
              The world: {} users, {} posts, {} likes, with comments, images, hashtags, follows and conversations, made by SQL. \
              SQLite runs with its write-ahead log and `synchronous=FULL`, PostgreSQL with `fsync` and `synchronous_commit` on: \
-             every acknowledged write is on the disk.\n",
+             every acknowledged write is on the disk. The images of a created post are uploaded before; the job that moves the files \
+             of new images is not measured.\n",
             machine::load(),
             self.connections,
             self.rounds,

@@ -9,7 +9,7 @@ use ureq::Agent;
 
 use super::stage::{Floor, Stage};
 use super::usage::{self, Processes, Usage};
-use super::world;
+use super::world::{self, WRITERS};
 use crate::blegram::Blegram;
 use crate::load::{Load, Request, Wrk};
 
@@ -25,7 +25,8 @@ pub(crate) enum By {
 pub(crate) enum Requests {
     /// Reads this path; `{post}` is a post.
     Read(&'static str),
-    /// Sends a body to this path, as one writer after the other; `{post}` is one post after the other.
+    /// Sends a body to this path, as one writer after the other; `{post}` is one post after the other, `{image0}` and
+    /// `{image1}` are two images of the writer that are not attached yet.
     Write { path: &'static str, body: &'static str },
     /// Likes one post after the other, and then unlikes them, as one writer after the other.
     Like,
@@ -67,10 +68,12 @@ const POST: &str = "/api/v1/posts/{post}";
 const PUBLIC: &str = "/api/v1/timelines/public?limit=15";
 const SHORT: &str = r#"{"text":"점심 먹고 산책하는 중"}"#;
 const TAGGED: &str = r#"{"text":"저녁 산책, 강가의 바람 #일상 #서울"}"#;
+const ILLUSTRATED: &str =
+    r#"{"text":"저녁 산책, 강가의 바람 #일상 #서울","media_ids":["{image0}","{image1}"]}"#;
 const COMMENT: &str = r#"{"text":"사진 잘 보았습니다"}"#;
 
 /// Every row. Reads come first, so that all of them see the same world.
-pub(crate) const ROWS: [Row; 11] = [
+pub(crate) const ROWS: [Row; 12] = [
     Row {
         name: "healthz",
         by: By::Anonymous,
@@ -91,9 +94,20 @@ pub(crate) const ROWS: [Row; 11] = [
     ),
     write("create a short post", Requests::Write { path: "/api/v1/posts", body: SHORT }),
     write("create a post, 2 hashtags", Requests::Write { path: "/api/v1/posts", body: TAGGED }),
+    write(
+        "create a post, 2 images, 2 hashtags",
+        Requests::Write { path: "/api/v1/posts", body: ILLUSTRATED },
+    ),
     write("like and unlike", Requests::Like),
     write("comment", Requests::Write { path: "/api/v1/posts/{post}/comments", body: COMMENT }),
 ];
+
+impl Row {
+    /// Whether its requests attach images, each of which can be attached once.
+    fn uses_images(&self) -> bool {
+        matches!(self.requests, Requests::Write { body, .. } if body.contains("{image0}"))
+    }
+}
 
 /// What one side of a row measured: the median of the rounds.
 #[derive(Clone, Copy, Debug)]
@@ -172,6 +186,8 @@ pub(crate) fn measure(
 ) -> Result<Vec<Measured>> {
     let ours = Server { origin: blegram.origin(), processes: stage.processes(blegram) };
     let floor = Server { origin: &floor.origin, processes: stage.floor_processes(floor) };
+    // Each turn attaches other images.
+    let mut turn = 1;
     let mut runs: Vec<[Vec<(Load, Usage)>; 2]> = rows.iter().map(|_| Default::default()).collect();
     for round in 0..rounds {
         println!("xtask: {}, round {} of {rounds}", stage.database_name(), round + 1);
@@ -182,7 +198,9 @@ pub(crate) fn measure(
                 both.reverse();
             }
             for (server, runs) in both {
-                runs.push(run(stage, server, wrk, row)?);
+                let prepared = turn * prepared_per_turn(wrk.seconds);
+                runs.push(run(stage, (server, prepared), wrk, row)?);
+                turn += u64::from(row.uses_images());
             }
         }
     }
@@ -194,18 +212,33 @@ pub(crate) fn measure(
     Ok(measured.collect())
 }
 
-fn run(stage: &Stage, server: Server<'_>, wrk: Wrk, row: &Row) -> Result<(Load, Usage)> {
+/// How many posts with images the writers can create in one turn.
+fn prepared_per_turn(seconds: u32) -> u64 {
+    // No machine is known that creates as many in a second. Each writer has as many.
+    u64::from(seconds) * 200 * WRITERS
+}
+
+/// How many posts with images the writers can create in all rounds, and before, in [`compare`].
+pub(crate) fn prepared(seconds: u32, rounds: u32) -> u64 {
+    (1 + 2 * u64::from(rounds)) * prepared_per_turn(seconds)
+}
+
+/// `prepared` is the first of the prepared posts to use.
+fn run(stage: &Stage, (server, prepared): (Server<'_>, u64), wrk: Wrk, row: &Row) -> Result<(Load, Usage)> {
     let (path, script) = match row.requests {
         Requests::Read(path) => (path.replace("{post}", &world::newest_post(stage.world)), None),
         Requests::Write { path, body } => {
+            let body = ["0", "1"].iter().fold(body.to_owned(), |body, number| {
+                body.replace(&format!("{{image{number}}}"), &format!("' .. image({number}) .. '"))
+            });
             let request =
                 format!("wrk.format(\"POST\", (\"{path}\"):gsub(\"{{post}}\", post), nil, '{body}')");
-            (String::new(), Some(script(stage, &request)?))
+            (String::new(), Some(script(stage, &request, prepared)?))
         }
         Requests::Like => {
             let method = "math.floor((at - 1) / #posts) % 2 == 0 and \"PUT\" or \"DELETE\"";
             let request = format!("wrk.format({method}, \"/api/v1/posts/\" .. post .. \"/like\")");
-            (String::new(), Some(script(stage, &request)?))
+            (String::new(), Some(script(stage, &request, prepared)?))
         }
     };
     // A script sends the cookie of each writer.
@@ -215,10 +248,11 @@ fn run(stage: &Stage, server: Server<'_>, wrk: Wrk, row: &Row) -> Result<(Load, 
         .with_context(|| format!("the row {:?}", row.name))
 }
 
-/// Writes a script for `wrk`. `request` is an expression for one request about `post`, the number of which is `at`.
+/// Writes a script for `wrk`. `request` is an expression for one request about `post`, the number of which is `at`, with
+/// `image(0)` and `image(1)` of the prepared posts.
 ///
 /// The writers and the posts follow one another, so that requests at one time are about different ones.
-fn script(stage: &Stage, request: &str) -> Result<PathBuf> {
+fn script(stage: &Stage, request: &str, prepared: u64) -> Result<PathBuf> {
     let world = stage.world;
     let list =
         |texts: Vec<String>| texts.iter().map(|text| format!("\"{text}\"")).collect::<Vec<_>>().join(",");
@@ -226,11 +260,14 @@ fn script(stage: &Stage, request: &str) -> Result<PathBuf> {
     let posts = (1..=POSTS).map(|back| world::post_id(world, world.posts - world.posts % 2 - back * 2 + 1));
     let text = format!(
         "local posts = {{{}}}\nlocal writers = {{{}}}\nlocal at = 0\n\
+         local function image(number)\n\
+         \x20 return (\"{}%012x\"):format(({prepared} + at - 1) * 2 + number)\nend\n\
          wrk.headers[\"content-type\"] = \"application/json\"\nwrk.headers[\"sec-fetch-site\"] = \"same-origin\"\n\
          function request()\n  at = at + 1\n  local post = posts[(at - 1) % #posts + 1]\n\
          \x20 wrk.headers[\"cookie\"] = writers[(at - 1) % #writers + 1]\n  return {request}\nend\n",
         list(posts.collect()),
         list(stage.writers.clone()),
+        world::upload_id_prefix(),
     );
     let path = stage.folder().join("requests.lua");
     fs::write(&path, text).context("writing a script")?;
@@ -240,8 +277,8 @@ fn script(stage: &Stage, request: &str) -> Result<PathBuf> {
 /// Fails unless blegram and the floors give the same status and JSON: for writes, the same fields with values of the same kind.
 pub(crate) fn compare(stage: &Stage, blegram: &Blegram, floor: &Floor, rows: &[Row]) -> Result<()> {
     for row in rows.iter().filter(|row| row.has_floor) {
-        let answers = [blegram.origin(), &floor.origin].map(|origin| answers(stage, origin, row));
-        let [ours, floor] = answers;
+        let ours = answers(stage, blegram.origin(), row, 0);
+        let floor = answers(stage, &floor.origin, row, WRITERS);
         let difference = difference("", &ours?, &floor?);
         ensure!(
             difference.is_none(),
@@ -253,8 +290,9 @@ pub(crate) fn compare(stage: &Stage, blegram: &Blegram, floor: &Floor, rows: &[R
     Ok(())
 }
 
-/// What a server answers to the requests of a row, as far as both must agree.
-fn answers(stage: &Stage, origin: &str, row: &Row) -> Result<Value> {
+/// What a server answers to the requests of a row, as far as both must agree. `prepared` is one of the prepared posts of the
+/// first writer.
+fn answers(stage: &Stage, origin: &str, row: &Row, prepared: u64) -> Result<Value> {
     let post = world::newest_post(stage.world);
     let url = |path: &str| format!("{origin}{}", path.replace("{post}", &post));
     // `name: value`, and a value.
@@ -265,7 +303,11 @@ fn answers(stage: &Stage, origin: &str, row: &Row) -> Result<Value> {
             let cookie = reader.filter(|_| row.by == By::Reader);
             send("GET", &url(path), cookie, "").map(masked)
         }
-        Requests::Write { path, body } => send("POST", &url(path), writer, body).map(|answer| kinds(&answer)),
+        Requests::Write { path, body } => {
+            let image = |number: u64| format!("{}{:012x}", world::upload_id_prefix(), prepared * 2 + number);
+            let body = body.replace("{image0}", &image(0)).replace("{image1}", &image(1));
+            send("POST", &url(path), writer, &body).map(|answer| kinds(&answer))
+        }
         Requests::Like => {
             let like = url("/api/v1/posts/{post}/like");
             let both = ["PUT", "DELETE"].map(|method| send(method, &like, writer, ""));

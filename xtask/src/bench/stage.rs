@@ -8,9 +8,8 @@ use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
 
 use super::usage::Processes;
-use super::world::{self, BUSY, Dialect, READER, STAR, World};
+use super::world::{self, BUSY, Dialect, READER, STAR, WRITERS, World};
 use crate::blegram::{Blegram, Site, unlimited};
-use crate::load::CONNECTIONS;
 use crate::process::{Process, Terminal, bound, output, run, wait_until};
 use crate::scratch::Scratch;
 use crate::services::postgres::{Postgres, free_address};
@@ -21,7 +20,6 @@ const QUOTAS: [(&str, &str); 2] = [
     ("BLEGRAM_MEDIA__QUOTA_UNATTACHED_FILES", "1000000"),
     ("BLEGRAM_MEDIA__QUOTA_UNATTACHED_BYTES", "1000000000000"),
 ];
-const WRITERS: u32 = 2 * CONNECTIONS;
 
 /// The programs that the benchmark runs.
 pub(crate) struct Programs<'a> {
@@ -38,8 +36,7 @@ pub(crate) struct Stage {
     pub(crate) cookie: String,
     /// The `Cookie` of the account [`BUSY`].
     pub(crate) busy_cookie: String,
-    /// The values of the `Cookie` of the accounts that write. More than connections, so that no two requests at one time are
-    /// of the same account: those would wait for each other.
+    /// The values of the `Cookie` of the accounts that write.
     pub(crate) writers: Vec<String>,
     /// How long it took to make the world.
     pub(crate) made_in: Duration,
@@ -66,7 +63,7 @@ impl Stage {
         let reader = blegram.sign_up(READER)?.cookie();
         let busy = blegram.sign_up(BUSY)?.cookie();
         blegram.sign_up(STAR)?;
-        let writers = (0..WRITERS).map(|number| Ok(blegram.sign_up(&format!("writer{number}"))?.cookie()));
+        let writers = (0..WRITERS).map(|number| Ok(blegram.sign_up(&world::writer(number))?.cookie()));
         let writers = writers.collect::<Result<Vec<String>>>()?;
         blegram.stop()?;
         let url =

@@ -5,13 +5,14 @@
 //! same statements for both databases. `blegram recount` must find no wrong count in it; the benchmark runs it.
 //!
 //! The accounts that the benchmark logs in with exist before, because the server creates them: [`READER`], who follows 50
-//! accounts and wrote every hundredth post, [`BUSY`], who follows 5,000, and [`STAR`], whom many follow.
+//! accounts and wrote every hundredth post, [`BUSY`], who follows 5,000, [`STAR`], whom many follow, and the [`writer()`]s.
 
 mod dialect;
 mod statements;
 
 pub(crate) use self::dialect::Dialect;
 pub(crate) use self::statements::statements;
+use crate::load::CONNECTIONS;
 
 /// The account that reads, writes and likes.
 pub(crate) const READER: &str = "reader";
@@ -19,6 +20,9 @@ pub(crate) const READER: &str = "reader";
 pub(crate) const BUSY: &str = "busy.reader";
 /// The account with many followers.
 pub(crate) const STAR: &str = "popular.star";
+/// How many accounts write. More than connections, so that no two requests at one time are of the same account: those would
+/// wait for each other.
+pub(crate) const WRITERS: u64 = 2 * CONNECTIONS as u64;
 
 /// The hashtag that every post has.
 pub(crate) const COMMON_TAG: &str = "일상";
@@ -43,8 +47,16 @@ const START_MS: u64 = 1_748_736_000_000;
 const SPAN_MS: u64 = 10_000_000_000;
 const LIKES_PER_POST: u64 = 10;
 const FOLLOWS_PER_USER: u64 = 50;
+/// So many accounts follow others.
+const FOLLOWERS_OF_OTHERS: u64 = 10_000;
 /// How many the account [`BUSY`] follows.
 const BUSY_FOLLOWS: u64 = 5_000;
+/// The conversations of the account [`READER`].
+const CONVERSATIONS: u64 = 100;
+/// The conversations of the account [`BUSY`].
+const BUSY_CONVERSATIONS: u64 = 1_000;
+/// One conversation of two others for so many posts.
+const POSTS_PER_CONVERSATION: u64 = 1_000;
 const MESSAGES: u64 = 20;
 /// The newest posts, which timelines show, all have two images.
 const ILLUSTRATED: u64 = 2_000;
@@ -62,6 +74,8 @@ pub(crate) struct World {
     pub(crate) likes: u64,
     /// The followers of the account [`STAR`]; at most the number of accounts.
     pub(crate) followers: u64,
+    /// How many posts with two images the writers can create: the images are uploaded, and not attached to anything.
+    pub(crate) prepared: u64,
 }
 /// The kinds of rows with ids of their own, by the digits in their ids.
 mod kind {
@@ -75,14 +89,10 @@ mod kind {
     pub(super) const CONVERSATION: u64 = 8;
     pub(super) const MESSAGE: u64 = 9;
     pub(super) const CLIENT: u64 = 10;
+    pub(super) const UPLOAD: u64 = 11;
 }
 
 impl World {
-    /// The same world with another number of posts, for the rows about growth.
-    pub(crate) fn with_posts(self, posts: u64) -> Self {
-        Self { posts, ..self }
-    }
-
     /// Milliseconds from one post to the next.
     fn step_ms(self) -> u64 {
         (SPAN_MS / self.posts).max(1)
@@ -105,10 +115,6 @@ impl World {
     /// The distance from one followed account to the next, so that none is followed twice.
     fn follow_stride(self) -> u64 {
         (self.users - 1) / self.follows_per_user()
-    }
-
-    fn conversations(self) -> u64 {
-        (self.posts / 1_000).max(20).min(self.users)
     }
 }
 
@@ -136,13 +142,30 @@ pub(crate) fn post_id(world: World, n: u64) -> String {
     format!("{:08x}-{:04x}-7{:03x}-8000-{n:012x}", ms >> 16, ms & 0xffff, kind::POST)
 }
 
+/// The name of a writer.
+pub(crate) fn writer(number: u64) -> String {
+    format!("{WRITER}{number}")
+}
+
+/// The beginning of a writer's name; its number follows.
+const WRITER: &str = "writer";
+
+/// When the images that are not attached were uploaded, in milliseconds since 1970: in 2096, so that the server does not
+/// delete them as old.
+const UPLOAD_MS: u64 = 4_000_000_000_000;
+
+/// The id of an image that [`writer()`] `number / 2 % WRITERS` uploaded, without the last twelve digits, which are `number`.
+pub(crate) fn upload_id_prefix() -> String {
+    format!("{:08x}-{:04x}-7{:03x}-8000-", UPLOAD_MS >> 16, UPLOAD_MS & 0xffff, kind::UPLOAD)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeSet, HashSet};
 
     use super::*;
 
-    const SMALL: World = World { users: 200, posts: 2_000, likes: 20_000, followers: 10_000 };
+    const SMALL: World = World { users: 200, posts: 2_000, likes: 20_000, followers: 10_000, prepared: 100 };
 
     #[test]
     fn follows_of_an_account_are_distinct_and_not_itself() {

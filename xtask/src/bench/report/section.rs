@@ -58,7 +58,7 @@ impl Database {
         format!("{database} {figure}")
     }
 
-    pub(super) fn text(&self, reasons: &Reasons, world: World, pictures: &Path) -> Result<String> {
+    pub(super) fn text(&self, reasons: &Reasons, pictures: &Path) -> Result<String> {
         let mut text = String::new();
         if !self.rows.is_empty() {
             text += &self.rows_table(reasons);
@@ -85,7 +85,7 @@ impl Database {
             text += &self.contention_text(measured, reasons);
         }
         if let Some(measured) = &self.growth {
-            text += &self.growth_text(measured, reasons, world, pictures)?;
+            text += &self.growth_text(measured, reasons, pictures)?;
         }
         if let Some(enumeration) = &self.enumeration {
             let _ = write!(text, "\n### Rejected logins\n\n{enumeration}\n");
@@ -300,25 +300,28 @@ impl Database {
                 load.per_second, load.p99_ms
             );
         }
-        text + "\nThe load generator may use all processors, so the rate cannot double on a machine with two.\n"
+        let _ = write!(
+            text,
+            "\nThe load generator may use all processors, so the rate cannot double on a machine with two.\n\n\
+             The write-ahead log was at most {:.1} MiB large, in all rows above and beside the writes.\n",
+            measured.log_size as f64 / (1024.0 * 1024.0)
+        );
+        text
     }
 
-    fn growth_text(
-        &self,
-        measured: &growth::Measured,
-        reasons: &Reasons,
-        world: World,
-        pictures: &Path,
-    ) -> Result<String> {
+    fn growth_text(&self, measured: &growth::Measured, reasons: &Reasons, pictures: &Path) -> Result<String> {
         let limit = growth::LIMIT;
+        let of_all = |size: fn(&World) -> u64| {
+            measured.made_in.first().map(|(world, _)| short(size(world) as f64)).unwrap_or_default()
+        };
         let mut text = format!(
-            "\n### Growth\n\nThe cost of a page of 15 in worlds with more and more posts, {} users and {} followers of one account. The \
-             target is at most {limit} × at the largest.\n\n| List |",
-            short(world.users as f64),
-            short(world.followers.min(world.users) as f64)
+            "\n### Growth\n\nThe cost of a page of 15 in worlds with more and more posts and conversations, {} users and {} followers of \
+             one account. The target is at most {limit} × at the largest.\n\n| List |",
+            of_all(|world| world.users),
+            of_all(|world| world.followers.min(world.users))
         );
-        for (posts, _) in &measured.made_in {
-            let _ = write!(text, " {} posts, µs (p99 ms) |", short(*posts as f64));
+        for (world, _) in &measured.made_in {
+            let _ = write!(text, " {} posts, µs (p99 ms) |", short(world.posts as f64));
         }
         text += " ratio | |\n|---|";
         text += &"---:|".repeat(measured.made_in.len() + 1);
@@ -329,7 +332,7 @@ impl Database {
         let made: Vec<String> = measured
             .made_in
             .iter()
-            .map(|(posts, seconds)| format!("{} in {seconds:.0} s", short(*posts as f64)))
+            .map(|(world, seconds)| format!("{} in {seconds:.0} s", short(world.posts as f64)))
             .collect();
         let _ = write!(text, "\nThe worlds took to make: {}.\n", made.join(", "));
         let name = format!("benchmarks-{}-growth.svg", self.key("").trim());

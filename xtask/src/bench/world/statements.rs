@@ -1,8 +1,11 @@
 //! The statements that make the world.
 
+use std::ops::Range;
+
 use super::{
-    BUSY, BUSY_FOLLOWS, COMMON_TAG, Dialect, FINGERPRINT, FOLLOWS_PER_USER, ILLUSTRATED, LIKES_PER_POST,
-    MESSAGES, NAME, READER, STAR, START_MS, TEXTS, World, kind,
+    BUSY, BUSY_CONVERSATIONS, BUSY_FOLLOWS, COMMON_TAG, CONVERSATIONS, Dialect, FINGERPRINT,
+    FOLLOWERS_OF_OTHERS, FOLLOWS_PER_USER, ILLUSTRATED, LIKES_PER_POST, MESSAGES, NAME,
+    POSTS_PER_CONVERSATION, READER, STAR, START_MS, TEXTS, UPLOAD_MS, WRITER, WRITERS, World, kind,
 };
 
 /// What the expressions of the statements are made of.
@@ -177,7 +180,7 @@ impl Sql {
             &id(0),
             &self.user(&format!("(n / {each})")),
             &self.user(&format!("((n / {each} + 1 + n % {each} * {stride}) % {users})")),
-            users * each,
+            users.min(FOLLOWERS_OF_OTHERS) * each,
         );
         let some = |count: u64| format!("(n * {})", (users / count).max(1));
         let (few, many) = (FOLLOWS_PER_USER.min(users), BUSY_FOLLOWS.min(users));
@@ -260,23 +263,61 @@ impl Sql {
             self.avatar_key("n"),
             dialect.series(0, world.users),
         );
-        vec![avatars, image(0), image(1)]
+        let (owner, uploads) = (
+            format!("(SELECT id FROM users WHERE username = '{WRITER}' || (n / 2 % {WRITERS}))"),
+            dialect.series(0, world.prepared * 2),
+        );
+        let uploads = format!(
+            "{columns} SELECT {}, {owner}, 'public/' || {} || '/{:020x}' || {}, TRUE, TRUE, 'LEHV6nWB2yk8pyo0adR*.7kCMdnj', \
+             '강가의 저녁', {variants}, NULL, FALSE, {UPLOAD_MS} * 1000, 0 FROM {uploads}",
+            dialect.id(&UPLOAD_MS.to_string(), kind::UPLOAD, "n"),
+            dialect.digits(&owner),
+            kind::UPLOAD,
+            self.hex12("n"),
+        );
+        [avatars, image(0), image(1)].into_iter().chain((world.prepared > 0).then_some(uploads)).collect()
     }
 
-    /// Direct conversations of the account [`READER`], each with the same number of messages.
+    /// Direct conversations: of the account [`READER`], of the account [`BUSY`], and of others, the more the more posts there
+    /// are.
     fn conversations(&self) -> Vec<String> {
-        let Self { world, dialect } = self;
-        let count = world.conversations();
-        let (reader, ms) = (account(READER), format!("({START_MS} + 86400000 + n * 1000)"));
-        let (id, other) = (dialect.id(&ms, kind::CONVERSATION, "n"), self.user("n"));
-        let conversations = dialect.series(0, count);
+        let World { users, posts, .. } = self.world;
+        let (few, many) = (CONVERSATIONS.min(users), BUSY_CONVERSATIONS.min(users));
+        // The accounts of the world are older than those that log in, so their ids are smaller.
+        let mut all = self.direct(0..few, &|n| self.user(n), &|_| account(READER));
+        let busy = few + many;
+        all.extend(self.direct(few..busy, &|n| self.user(&format!("({n} - {few})")), &|_| account(BUSY)));
+        // Each of the older half of the accounts with each of the other half, once.
+        let half = users / 2;
+        let others = busy + (posts / POSTS_PER_CONVERSATION).min(half * half);
+        let older = |n: &str| self.user(&format!("(({n} - {busy}) % {half})"));
+        let newer = |n: &str| self.user(&format!("({half} + ({n} - {busy}) / {half})"));
+        all.extend(self.direct(busy..others, &older, &newer));
+        if self.dialect == Dialect::Sqlite {
+            all.push(format!("UPDATE change_counter SET last = {others} WHERE last < {others}"));
+        }
+        all
+    }
+
+    /// The direct conversations with these numbers, each with the same number of messages. `low` and `high` are the members of
+    /// a conversation, by its number; the id of `low` is the smaller.
+    fn direct(
+        &self,
+        numbers: Range<u64>,
+        low: &dyn Fn(&str) -> String,
+        high: &dyn Fn(&str) -> String,
+    ) -> Vec<String> {
+        let dialect = self.dialect;
+        let ms = format!("({START_MS} + 86400000 + n * 1000)");
+        let id = dialect.id(&ms, kind::CONVERSATION, "n");
+        let conversations = dialect.series(numbers.start, numbers.end);
         // Message `n` belongs to conversation `n / MESSAGES`.
         let of = format!("(n / {MESSAGES})");
         let of_id = dialect.id(&format!("({START_MS} + 86400000 + {of} * 1000)"), kind::CONVERSATION, &of);
         let at = format!("({START_MS} + 86400000 + {of} * 1000 + 1 + n % {MESSAGES})");
         let message = dialect.id(&at, kind::MESSAGE, "n");
         let seq = format!("(n % {MESSAGES} + 1)");
-        let messages = dialect.series(0, count * MESSAGES);
+        let messages = dialect.series(numbers.start * MESSAGES, numbers.end * MESSAGES);
         let last = dialect.id(
             &format!("({ms} + {MESSAGES})"),
             kind::MESSAGE,
@@ -289,20 +330,22 @@ impl Sql {
                  SELECT {id}, {user}, {ms} * 1000, {MESSAGES}, FALSE, {ms} * 1000, {change} FROM {conversations}"
             )
         };
-        let mut all = vec![
-            // The accounts of the world are older than the reader's, so their ids are smaller.
+        let [low_member, high_member] = [low("n"), high("n")];
+        vec![
             format!(
                 "INSERT INTO conversations (id, kind, pair_low, pair_high, last_seq, last_message_no, last_message_id, activity_id, \
-                 created_at, updated_at, changed_no, begun_no, activity_no) SELECT {id}, 'direct', {other}, {reader}, {MESSAGES}, \
-                 {MESSAGES}, {last}, {last}, {ms} * 1000, {ms} * 1000, {change}, {change}, {change} FROM {conversations}"
+                 created_at, updated_at, changed_no, begun_no, activity_no) SELECT {id}, 'direct', {low_member}, {high_member}, \
+                 {MESSAGES}, {MESSAGES}, {last}, {last}, {ms} * 1000, {ms} * 1000, {change}, {change}, {change} \
+                 FROM {conversations}"
             ),
-            member(&reader),
-            member(&other),
+            member(&low_member),
+            member(&high_member),
             format!(
                 "INSERT INTO messages (id, conversation_id, seq, message_no, sender_id, client_id, fingerprint, text, media, created_at) \
-                 SELECT {message}, {of_id}, {seq}, {seq}, CASE WHEN n % 2 = 0 THEN {reader} ELSE {} END, {}, '{FINGERPRINT}', \
+                 SELECT {message}, {of_id}, {seq}, {seq}, CASE WHEN n % 2 = 0 THEN {} ELSE {} END, {}, '{FINGERPRINT}', \
                  '내일 몇 시에 볼까요? ' || n, {}, {at} * 1000 FROM {messages}",
-                self.user(&of),
+                high(&of),
+                low(&of),
                 dialect.id(&at, kind::CLIENT, "n"),
                 dialect.json("'[]'"),
             ),
@@ -311,11 +354,7 @@ impl Sql {
                  SELECT {of_id}, {seq}, 'message.created', {message}, {at} * 1000, {} FROM {messages}",
                 dialect.change(&of),
             ),
-        ];
-        if *dialect == Dialect::Sqlite {
-            all.push(format!("UPDATE change_counter SET last = {count} WHERE last < {count}"));
-        }
-        all
+        ]
     }
 
     /// The counts that do not follow from a row's number.

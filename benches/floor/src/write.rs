@@ -144,7 +144,10 @@ macro_rules! transactions {
                         .bind(actor.id)
                         .execute(&mut *conn)
                         .await?;
-                    for hashtag in &post.hashtags {
+                    // In blegram's order, whose requests of the row before may not have ended yet: otherwise they could deadlock.
+                    let mut hashtags: Vec<&String> = post.hashtags.iter().collect();
+                    hashtags.sort_unstable();
+                    for hashtag in hashtags {
                         sqlx::query(
                             "INSERT INTO hashtags (name, post_count) VALUES ($1, 1) \
                              ON CONFLICT (name) DO UPDATE SET post_count = hashtags.post_count + 1",

@@ -47,7 +47,7 @@ pub(crate) const MEMBERS: [&str; 4] = ["ann", "bob", "chul", "dana"];
 /// Options of the command.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Measure everything briefly, in a small world, to see that it works; the figures mean nothing
+    /// Measure a build without optimisation briefly, in a small world, to see that it works; the figures mean nothing
     #[arg(long)]
     short: bool,
     /// Measure only this; can be repeated
@@ -80,7 +80,7 @@ pub(crate) struct Options {
     /// Number of accounts in the worlds of growth, all of which follow one account [default: as in the other world]
     #[arg(long, value_name = "ACCOUNTS", value_parser = clap::value_parser!(u64).range(100..))]
     growth_users: Option<u64>,
-    /// Use this binary instead of building one in release mode
+    /// Use this binary instead of building one
     #[arg(long, value_name = "PATH")]
     binary: Option<PathBuf>,
     /// Compare chat with this binary of an earlier version
@@ -177,7 +177,9 @@ impl Options {
 pub(crate) fn run(options: &Options) -> Result<u8> {
     sweep()?;
     let (plan, folder) = (options.plan(), options.output()?);
-    let built = |package| build_binary(package, "release");
+    // The short form shows that everything works, for which an optimised build would take longer than the rest.
+    let profile = if options.short { "dev" } else { "release" };
+    let built = |package| build_binary(package, profile);
     let binary = match &options.binary {
         // Servers run in other directories.
         Some(path) => std::path::absolute(path)?,

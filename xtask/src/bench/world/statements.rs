@@ -182,7 +182,8 @@ impl Sql {
             &self.user(&format!("((n / {each} + 1 + n % {each} * {stride}) % {users})")),
             users.min(FOLLOWERS_OF_OTHERS) * each,
         );
-        let some = |count: u64| format!("(n * {})", (users / count).max(1));
+        // Not round numbers, whose posts are the reader's.
+        let some = |count: u64| format!("((n * {} + 1) % {users})", (users / count).max(1));
         let (few, many) = (FOLLOWS_PER_USER.min(users), BUSY_FOLLOWS.min(users));
         vec![
             between,

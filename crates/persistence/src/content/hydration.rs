@@ -2,8 +2,8 @@
 //! viewer's relation to each, their images, and the viewer's marks.
 //!
 //! One statement instead of one per kind of row: each costs a round trip to the database, or to the thread of a SQLite
-//! connection, and that is most of the cost of a small page. What is fastest to read differs: [`sqlite`] writes a page as
-//! one JSON value, [`postgres`] as columns. See `docs/decisions/0066-posts-are-read-in-one-statement.md`,
+//! connection, and that is most of the cost of a small page. What is fastest to read differs: SQLite writes a page as
+//! one JSON value, PostgreSQL as columns. See `docs/decisions/0066-posts-are-read-in-one-statement.md`,
 //! `docs/decisions/0071-a-page-is-one-json-value.md` and `docs/decisions/0072-postgresql-returns-posts-as-columns.md`.
 
 mod postgres;

@@ -1,15 +1,16 @@
 use blegram_domain::{
-    PageRequest, PostId, Visibility,
+    Media, MediaId, MediaKey, PageRequest, PostId, UserId, Visibility,
+    media::MediaUse,
     page::{Cursor, Limit, PageKeys, Scope},
 };
 use blegram_persistence::{
-    hydration, posts,
+    hydration, media, posts,
     testing::{Backend, TestDatabase},
     timelines,
 };
 use rstest_reuse::apply;
 
-use crate::{both_databases, insert_post, insert_user, new_post};
+use crate::{both_databases, insert_post, insert_user, new_post, now};
 
 fn page(limit: i64, cursor: Option<String>, since: Option<PostId>) -> PageRequest {
     let scope = Scope::new("getPublicTimeline", &[]);
@@ -98,4 +99,46 @@ async fn hydration_preserves_the_order_and_skips_deleted_posts(#[case] backend: 
     let expected: Vec<PostId> =
         newest_first.iter().enumerate().filter(|(at, _)| *at != 2).map(|(_, id)| *id).collect();
     assert_eq!(posts, expected);
+}
+
+fn image(owner: UserId, number: u128) -> Media {
+    Media {
+        id: MediaId::generate(now()),
+        owner,
+        key: MediaKey::new(number % 2 == 0, owner, number),
+        previous_key: (number % 2 == 0).then(|| MediaKey::new(false, owner, number + 100)),
+        blurhash: "LEHV6nWB2yk8pyo0adR*".into(),
+        alt: (number != 1).then(|| format!("\"그림\" {number}\\\n")),
+        variants: Vec::new(),
+        used: None,
+        created_at: now(),
+        version: 3,
+    }
+}
+
+#[apply(both_databases)]
+#[tokio::test]
+async fn hydration_lists_the_images_of_each_post_in_its_order(#[case] backend: Backend) {
+    let database = TestDatabase::new(backend).await;
+    let ann = insert_user(&database, "ann").await;
+    let mut expected = Vec::new();
+    for numbers in [vec![3, 1, 2], vec![], vec![5, 4]] {
+        let mut images: Vec<Media> = numbers.into_iter().map(|number| image(ann, number)).collect();
+        images.reverse();
+        let ids: Vec<MediaId> = images.iter().map(|image| image.id).collect();
+        let post = blegram_domain::Post { media: ids.clone(), ..new_post(ann, "look") };
+        let post = insert_post(&database, post).await;
+        let tx = database.db().write().await.unwrap();
+        for image in &images {
+            media::insert(&tx, image).await.unwrap();
+        }
+        media::update_used(&tx, &ids, MediaUse::Post(post.id)).await.unwrap();
+        tx.commit().await.unwrap();
+        images.iter_mut().for_each(|image| image.used = Some(MediaUse::Post(post.id)));
+        expected.push((post.id, images));
+    }
+    let ids: Vec<PostId> = expected.iter().map(|(id, _)| *id).collect();
+    let listed = hydration::list_posts(database.db(), Some(ann), &ids).await.unwrap();
+    let listed: Vec<_> = listed.into_iter().map(|hydrated| (hydrated.post.id, hydrated.media)).collect();
+    assert_eq!(listed, expected);
 }

@@ -105,8 +105,8 @@ fn image(owner: UserId, number: u128) -> Media {
     Media {
         id: MediaId::generate(now()),
         owner,
-        key: MediaKey::new(number % 2 == 0, owner, number),
-        previous_key: (number % 2 == 0).then(|| MediaKey::new(false, owner, number + 100)),
+        key: MediaKey::new(number.is_multiple_of(2), owner, number),
+        previous_key: number.is_multiple_of(2).then(|| MediaKey::new(false, owner, number + 100)),
         blurhash: "LEHV6nWB2yk8pyo0adR*".into(),
         alt: (number != 1).then(|| format!("\"그림\" {number}\\\n")),
         variants: Vec::new(),
